@@ -1,0 +1,25 @@
+using Microsoft.Extensions.Logging;
+
+namespace SseKit.Diagnostics;
+
+/// <summary>Everything that SseKit logs. Ids are stable; an ordinary disconnect is never above Debug.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(1, LogLevel.Error, "The source of the event stream {Path} failed; the stream was ended so that the client reconnects.", EventName = "StreamFailed")]
+    public static partial void StreamFailed(ILogger logger, string path, Exception exception);
+
+    [LoggerMessage(2, LogLevel.Debug, "The source of the event stream {Path} failed after the stream had ended.", EventName = "SourceFailedAfterEnd")]
+    public static partial void SourceFailedAfterEnd(ILogger logger, string path, Exception exception);
+
+    [LoggerMessage(3, LogLevel.Debug, "The event stream {Path} ended: {Reason}.", EventName = "StreamEnded")]
+    public static partial void StreamEnded(ILogger logger, string path, string reason);
+
+    [LoggerMessage(4, LogLevel.Debug, "The event stream {Path} asked for a topic that can't be: no topic, or a name that is not 1 to 256 bytes of UTF-8 without control characters.", EventName = "NoTopic")]
+    public static partial void NoTopic(ILogger logger, string path);
+
+    [LoggerMessage(5, LogLevel.Warning, "The output cache was about to store the event stream {Path}; it was kept from it. Requests for the same stream may still queue behind each other: declare the endpoint's return type as EventSourceResult, or remove CacheOutput from it.", EventName = "OutputCacheRefused")]
+    public static partial void OutputCacheRefused(ILogger logger, string path);
+
+    [LoggerMessage(6, LogLevel.Warning, "The backlog could not be read for topic {Topic}; its subscribers stay, and it is tried again.", EventName = "FeedFailed")]
+    public static partial void FeedFailed(ILogger logger, string topic, Exception exception);
+}

@@ -1,0 +1,142 @@
+using System.Net.ServerSentEvents;
+using System.Reflection;
+using System.Runtime.CompilerServices;
+using System.Text.Json.Serialization.Metadata;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Metadata;
+using Microsoft.AspNetCore.Mvc;
+using SseKit.Streaming;
+using SseKit.Topics;
+
+namespace SseKit;
+
+/// <summary>
+/// Answers a request with an event stream (<c>text/event-stream</c>). Return it from a minimal API handler or from an MVC action; no
+/// registration is needed but for topics. The headers leave as soon as the source waits, a comment keeps idle connections alive, and the
+/// source ends when the client leaves or the app stops.
+/// </summary>
+/// <remarks>
+/// A source that throws before its first event and its first wait gets a real HTTP error, unless the client resumes: then the stream ends
+/// with status 200, because any other would keep an EventSource from ever coming back. A source that throws later is logged and its stream
+/// ends, which makes EventSource reconnect. Server-Sent Events know no other end than that: send an event of your own to say "that was all".
+/// </remarks>
+public class EventSourceResult : IResult, IActionResult, IEndpointMetadataProvider, IStatusCodeHttpResult, IContentTypeHttpResult
+{
+    private readonly Func<HttpContext, StreamHost, CancellationToken, FrameSource> _open;
+    private readonly SseStreamOptions? _options;
+
+    /// <summary>Streams the events of a sequence.</summary>
+    /// <param name="items">The events. Its token (<c>[EnumeratorCancellation]</c>) is cancelled when the client leaves and when the app stops.</param>
+    /// <param name="configure">Choices for this result.</param>
+    /// <exception cref="ArgumentException">A choice is out of range.</exception>
+    public EventSourceResult(IAsyncEnumerable<SseEvent> items, Action<SseStreamOptions>? configure = null)
+        : this(Open(items), StreamChoices.Of(configure))
+    {
+    }
+
+    /// <summary>Streams the events of a source that resumes by itself.</summary>
+    /// <param name="resume">
+    /// Makes the sequence from the client's <c>Last-Event-ID</c>, which is null for a new client and else anything that somebody may have sent,
+    /// and from the token that ends it.
+    /// </param>
+    /// <param name="configure">Choices for this result.</param>
+    /// <exception cref="ArgumentException">A choice is out of range.</exception>
+    public EventSourceResult(Func<string?, CancellationToken, IAsyncEnumerable<SseEvent>> resume, Action<SseStreamOptions>? configure = null)
+        : this(Open(resume), StreamChoices.Of(configure))
+    {
+    }
+
+    private protected EventSourceResult(Func<HttpContext, StreamHost, CancellationToken, FrameSource> open, SseStreamOptions? options)
+    {
+        _open = open;
+        _options = options;
+    }
+
+    /// <summary>The media type, <c>text/event-stream</c>.</summary>
+    public string ContentType => ResponsePreamble.ContentType;
+
+    int? IStatusCodeHttpResult.StatusCode => StatusCodes.Status200OK;
+
+    /// <summary>Streams values as JSON; strings and byte arrays as they are.</summary>
+    /// <typeparam name="T">The type of the values.</typeparam>
+    /// <param name="items">The values.</param>
+    /// <param name="eventType">The type of all events.</param>
+    /// <param name="jsonTypeInfo">The contract to write the values with; null to use the app's options.</param>
+    /// <param name="configure">Choices for this result.</param>
+    /// <returns>The result.</returns>
+    /// <exception cref="ArgumentException">The event type or a choice is not acceptable.</exception>
+    public static EventSourceResult<T> From<T>(
+        IAsyncEnumerable<T> items, string? eventType = null, JsonTypeInfo<T>? jsonTypeInfo = null, Action<SseStreamOptions>? configure = null) =>
+        new(items, eventType, jsonTypeInfo, configure);
+
+    /// <summary>Streams events of the framework's own type.</summary>
+    /// <typeparam name="T">The type of their data.</typeparam>
+    /// <param name="items">The events.</param>
+    /// <param name="jsonTypeInfo">The contract to write their data with; null to use the app's options.</param>
+    /// <param name="configure">Choices for this result.</param>
+    /// <returns>The result.</returns>
+    /// <exception cref="ArgumentException">A choice is out of range.</exception>
+    [OverloadResolutionPriority(1)]
+    public static EventSourceResult<T> From<T>(
+        IAsyncEnumerable<SseItem<T>> items, JsonTypeInfo<T>? jsonTypeInfo = null, Action<SseStreamOptions>? configure = null) =>
+        new(items, jsonTypeInfo, configure);
+
+    /// <summary>Streams events; the same as the constructor.</summary>
+    /// <param name="items">The events.</param>
+    /// <param name="configure">Choices for this result.</param>
+    /// <returns>The result.</returns>
+    /// <exception cref="ArgumentException">A choice is out of range.</exception>
+    [OverloadResolutionPriority(1)]
+    public static EventSourceResult From(IAsyncEnumerable<SseEvent> items, Action<SseStreamOptions>? configure = null) => new(items, configure);
+
+    /// <summary>Subscribes the client to a topic, from its <c>Last-Event-ID</c> on. Needs <c>AddSse()</c>.</summary>
+    /// <param name="topic">The topic: 1–256 bytes of UTF-8 without control characters.</param>
+    /// <param name="configure">Choices for this result.</param>
+    /// <returns>The result.</returns>
+    /// <exception cref="ArgumentException">The topic's name or a choice is not acceptable.</exception>
+    public static EventSourceResult FromTopic(string topic, Action<SseStreamOptions>? configure = null) =>
+        FromTopic(TopicName.Check(topic), StreamChoices.Of(configure));
+
+    /// <summary>Sends the stream; completes when the client has left, the source has ended, or the app stops.</summary>
+    /// <param name="httpContext">The request.</param>
+    /// <returns>The response under way.</returns>
+    public Task ExecuteAsync(HttpContext httpContext)
+    {
+        ArgumentNullException.ThrowIfNull(httpContext);
+        var host = StreamHost.Of(httpContext);
+        var endpoint = httpContext.GetEndpoint()?.Metadata.GetMetadata<SseStreamOptions>();
+        var keepAlive = _options?.KeepAliveInterval ?? endpoint?.KeepAliveInterval ?? host.Options.KeepAliveInterval;
+        return EventStream.RunAsync(httpContext, host, keepAlive, (host, stop) => _open(httpContext, host, stop));
+    }
+
+    /// <summary>The same, called by MVC.</summary>
+    /// <param name="context">The action.</param>
+    /// <returns>The response under way.</returns>
+    public Task ExecuteResultAsync(ActionContext context)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        return ExecuteAsync(context.HttpContext);
+    }
+
+    static void IEndpointMetadataProvider.PopulateMetadata(MethodInfo method, EndpointBuilder builder)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        StreamMetadata.Add(builder, payload: null);
+    }
+
+    internal static EventSourceResult FromTopic(string topic, SseStreamOptions? options) =>
+        new((context, host, stop) => TopicDoor.Open(context, host, topic, options, stop), options);
+
+    private static Func<HttpContext, StreamHost, CancellationToken, FrameSource> Open(IAsyncEnumerable<SseEvent> items)
+    {
+        ArgumentNullException.ThrowIfNull(items);
+        return (_, host, stop) => new EventItems(items, host.Json, stop);
+    }
+
+    private static Func<HttpContext, StreamHost, CancellationToken, FrameSource> Open(Func<string?, CancellationToken, IAsyncEnumerable<SseEvent>> resume)
+    {
+        ArgumentNullException.ThrowIfNull(resume);
+        return (context, host, stop) => new EventItems(resume(context.Request.GetLastEventId(), stop), host.Json, stop);
+    }
+}

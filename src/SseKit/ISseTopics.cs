@@ -1,0 +1,43 @@
+namespace SseKit;
+
+/// <summary>
+/// Publishes to topics and reads them. A topic needs no declaration: it is there once somebody publishes or subscribes. Registered by
+/// <c>AddSse()</c>; safe for use from many threads.
+/// </summary>
+public interface ISseTopics
+{
+    /// <summary>Publishes an event to everyone who reads the topic, now or later by <c>Last-Event-ID</c>.</summary>
+    /// <param name="topic">The topic: 1–256 bytes of UTF-8 without control characters, compared ordinally.</param>
+    /// <param name="item">
+    /// The event, encoded before this method first awaits. It may carry no <see cref="SseEvent.EventId"/> (the topic gives the ids; put yours
+    /// into the data) and may not be a comment.
+    /// </param>
+    /// <param name="cancellationToken">Ends the attempt to store the event.</param>
+    /// <returns>The event's id, once the backlog has the event; delivery goes on in the background.</returns>
+    /// <exception cref="ArgumentException">The topic's name or the event is not acceptable; nothing was published.</exception>
+    /// <exception cref="InvalidOperationException">There are <see cref="SseOptions.MaxTopics"/> topics already, and this would be one more.</exception>
+    ValueTask<string> PublishAsync(string topic, SseEvent item, CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// The newest position of a topic. Rendered into a page and sent as <c>?lastEventId=</c>, it lets the page's stream begin exactly where
+    /// the page's own data ends.
+    /// </summary>
+    /// <param name="topic">The topic.</param>
+    /// <param name="cancellationToken">Ends the read.</param>
+    /// <returns>The id of the last event, or the position of a topic that had none yet.</returns>
+    /// <exception cref="ArgumentException">The topic's name is not acceptable.</exception>
+    ValueTask<string> GetPositionAsync(string topic, CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Reads a topic inside the app: to transform or merge events before they go out, or without HTTP at all. A subscriber that falls behind
+    /// or whose <paramref name="lastEventId"/> is not continued gets an event of type <see cref="SseOptions.GapEventType"/>, then what is kept.
+    /// </summary>
+    /// <param name="topic">The topic.</param>
+    /// <param name="lastEventId">The id after which to go on; null to begin at <paramref name="start"/>.</param>
+    /// <param name="start"><see cref="SseStart.Live"/> or <see cref="SseStart.Earliest"/>.</param>
+    /// <param name="cancellationToken">Ends the subscription; the stream then ends without an exception.</param>
+    /// <returns>The events, with their ids. It never ends by itself.</returns>
+    /// <exception cref="ArgumentException">The topic's name is not acceptable, or <paramref name="start"/> asks for a snapshot.</exception>
+    IAsyncEnumerable<SseEvent> SubscribeAsync(
+        string topic, string? lastEventId = null, SseStart start = SseStart.Live, CancellationToken cancellationToken = default);
+}

@@ -1,0 +1,14 @@
+namespace SseKit;
+
+/// <summary>What <see cref="ISseBacklog.AppendAsync"/> is to store: one event, encoded, without an id.</summary>
+public readonly record struct SseAppend
+{
+    /// <summary>
+    /// The lines <c>event</c>, <c>retry</c> and <c>data</c> of the event as UTF-8, each ended by LF. Opaque to the store, which gives the
+    /// bytes back as they are. The memory may be kept.
+    /// </summary>
+    public required ReadOnlyMemory<byte> Frame { get; init; }
+
+    /// <summary>The event's type, for stores and subscribers that filter; null means <c>message</c>.</summary>
+    public string? EventType { get; init; }
+}

@@ -1,0 +1,20 @@
+namespace SseKit;
+
+/// <summary>One stored event of a topic.</summary>
+public readonly record struct SseEntry
+{
+    /// <summary>The id that the store gave: 1–64 characters of <c>[0-9A-Za-z._-]</c>, never given twice, in this topic or another.</summary>
+    public required string Id { get; init; }
+
+    /// <summary>
+    /// The id of the entry stored directly before this one, trimmed or not; for the first entry that a topic ever had, the position that an
+    /// empty topic reported as <see cref="SseSlice.Head"/>. Continuity is judged by this alone.
+    /// </summary>
+    public required string PreviousId { get; init; }
+
+    /// <summary>The bytes of <see cref="SseAppend.Frame"/>, unchanged.</summary>
+    public required ReadOnlyMemory<byte> Frame { get; init; }
+
+    /// <summary>The event's type; null means <c>message</c>.</summary>
+    public string? EventType { get; init; }
+}

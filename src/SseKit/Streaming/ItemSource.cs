@@ -1,0 +1,38 @@
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using SseKit.Wire;
+
+namespace SseKit.Streaming;
+
+/// <summary>Frames from the items of an async sequence.</summary>
+internal abstract class ItemSource<T>(IAsyncEnumerable<T> items, CancellationToken cancellationToken) : FrameSource
+{
+    private readonly IAsyncEnumerator<T> _items = items.GetAsyncEnumerator(cancellationToken);
+
+    protected T Current => _items.Current;
+
+    public override ValueTask<bool> MoveNextAsync() => _items.MoveNextAsync();
+
+    public override ValueTask DisposeAsync() => _items.DisposeAsync();
+}
+
+/// <summary>Events as they are.</summary>
+internal sealed class EventItems(IAsyncEnumerable<SseEvent> items, JsonSerializerOptions json, CancellationToken cancellationToken)
+    : ItemSource<SseEvent>(items, cancellationToken)
+{
+    public override void Write(FrameBuffer buffer) => EventFrame.Write(buffer, Current, json);
+}
+
+/// <summary>Values of which each makes an event.</summary>
+internal sealed class MappedItems<T>(IAsyncEnumerable<T> items, Func<T, SseEvent> map, JsonSerializerOptions json, CancellationToken cancellationToken)
+    : ItemSource<T>(items, cancellationToken)
+{
+    public override void Write(FrameBuffer buffer) => EventFrame.Write(buffer, map(Current), json);
+}
+
+/// <summary>Values as JSON by one contract, without a box for each.</summary>
+internal sealed class JsonItems<T>(IAsyncEnumerable<T> items, string? eventType, JsonTypeInfo<T> contract, CancellationToken cancellationToken)
+    : ItemSource<T>(items, cancellationToken)
+{
+    public override void Write(FrameBuffer buffer) => EventFrame.WriteJson(buffer, eventType, Current, contract);
+}

@@ -1,0 +1,60 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Http.Timeouts;
+using Microsoft.AspNetCore.OutputCaching;
+using Microsoft.AspNetCore.ResponseCompression;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using SseKit.Diagnostics;
+
+namespace SseKit.Streaming;
+
+/// <summary>What an event stream's response needs before its first byte, against every cache, proxy and middleware on the way.</summary>
+internal static class ResponsePreamble
+{
+    public const string ContentType = "text/event-stream";
+
+    /// <summary>Done before the source is started: it takes effect at once, and does no harm to an error page.</summary>
+    public static void BeforeSource(HttpContext context)
+    {
+        context.Features.Get<IHttpRequestTimeoutFeature>()?.DisableTimeout();
+
+        // A stream's duration says how long somebody looked at a page; in http.server.request.duration it would only spoil the percentiles.
+        if (context.Features.Get<IHttpMetricsTagsFeature>() is { } metrics)
+        {
+            metrics.MetricsDisabled = true;
+        }
+    }
+
+    /// <summary>Done when the stream begins: nothing of it is in the way of a real HTTP error before that.</summary>
+    public static void Apply(HttpContext context, ILogger logger)
+    {
+        var response = context.Response;
+        response.ContentType = ContentType;
+        response.Headers.CacheControl = "no-cache, no-store, no-transform";
+
+        // nginx buffers what it proxies unless it is told not to: https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering
+        response.Headers["X-Accel-Buffering"] = "no";
+
+        // Keeps compression off: it would hold events back until a block is full. Where the user added text/event-stream to what is
+        // compressed, it is their choice, and each flush of ours flushes the compressor too.
+        IServiceProvider? services = context.RequestServices;
+        if (services?.GetService<IResponseCompressionProvider>()?.ShouldCompressResponse(context) is not true)
+        {
+            response.Headers.ContentEncoding = "identity";
+        }
+
+        context.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
+        RefuseOutputCache(context, logger);
+    }
+
+    // Reached only where the endpoint's metadata could not keep the cache off (see StreamMetadata).
+    private static void RefuseOutputCache(HttpContext context, ILogger logger)
+    {
+        if (context.Features.Get<IOutputCacheFeature>() is { Context: { EnableOutputCaching: true, AllowCacheStorage: true } cache })
+        {
+            cache.AllowCacheStorage = false;
+            Log.OutputCacheRefused(logger, context.Request.Path);
+        }
+    }
+}

@@ -1,0 +1,98 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Text.Json;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Json;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+
+namespace SseKit.Streaming;
+
+/// <summary>
+/// What the streams of one host share: settings, clock, log. Registered by <c>AddSse</c>; where nothing was registered it hangs on the server's
+/// features, never on a static: two hosts in one process must not stop each other's streams.
+/// </summary>
+internal sealed class StreamHost
+{
+    private static readonly Lock FeatureGate = new();
+
+    public StreamHost(SseOptions options, JsonSerializerOptions json, TimeProvider time, ILogger logger, CancellationToken stopping)
+    {
+        Options = options;
+        Json = json;
+        Time = time;
+        Logger = logger;
+        Stopping = stopping;
+        KeepAlive = new KeepAliveClock(time);
+    }
+
+    public SseOptions Options { get; }
+
+    public JsonSerializerOptions Json { get; }
+
+    public TimeProvider Time { get; }
+
+    public ILogger Logger { get; }
+
+    /// <summary>Set when the app begins to stop.</summary>
+    public CancellationToken Stopping { get; }
+
+    public KeepAliveClock KeepAlive { get; }
+
+    public static StreamHost Create(IServiceProvider? services)
+    {
+        var options = services?.GetService<IOptions<SseOptions>>()?.Value ?? new SseOptions();
+        return new StreamHost(
+            options,
+            JsonOf(options, services),
+            services?.GetService<TimeProvider>() ?? TimeProvider.System,
+            services?.GetService<ILoggerFactory>()?.CreateLogger("SseKit") ?? NullLogger.Instance,
+            services?.GetService<IHostApplicationLifetime>()?.ApplicationStopping ?? CancellationToken.None);
+    }
+
+    /// <summary>The host that a request belongs to.</summary>
+    public static StreamHost Of(HttpContext context)
+    {
+        // Null on a bare DefaultHttpContext, whatever the annotation says.
+        IServiceProvider? services = context.RequestServices;
+        if (services?.GetService<StreamHost>() is { } registered)
+        {
+            return registered;
+        }
+
+        if (services?.GetService<IServer>() is not { } server)
+        {
+            return Create(services);
+        }
+
+        lock (FeatureGate)
+        {
+            if (server.Features.Get<StreamHost>() is not { } host)
+            {
+                // From the request's scope, but only singletons are asked for.
+                server.Features.Set(host = Create(services));
+            }
+
+            return host;
+        }
+    }
+
+    [UnconditionalSuppressMessage("Trimming", "IL2026", Justification = "Only where reflection is enabled, which trimming and native AOT turn off.")]
+    [UnconditionalSuppressMessage("AOT", "IL3050", Justification = "Only where reflection is enabled, which trimming and native AOT turn off.")]
+    public static JsonSerializerOptions JsonOf(SseOptions options, IServiceProvider? services)
+    {
+        var json = options.JsonSerializerOptions
+            ?? (services?.GetService<IOptions<JsonOptions>>()?.Value ?? new JsonOptions()).SerializerOptions;
+
+        // Options that were never used have no resolver yet, and asking them for a contract would fail.
+        if (json.TypeInfoResolver is null && JsonSerializer.IsReflectionEnabledByDefault)
+        {
+            json.MakeReadOnly(populateMissingResolver: true);
+        }
+
+        return json;
+    }
+}

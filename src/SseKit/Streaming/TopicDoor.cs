@@ -1,0 +1,33 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using SseKit.Topics;
+
+namespace SseKit.Streaming;
+
+/// <summary>Makes the source of a stream that reads a topic.</summary>
+internal static class TopicDoor
+{
+    public static FrameSource Open(HttpContext context, StreamHost host, string topic, SseStreamOptions? options, CancellationToken cancellationToken)
+    {
+        IServiceProvider? services = context.RequestServices;
+        var topics = services?.GetService<SseTopics>() ?? throw Unregistered("EventSourceResult.FromTopic");
+        var endpoint = context.GetEndpoint()?.Metadata.GetMetadata<SseStreamOptions>();
+        var choices = options ?? endpoint;
+        var snapshot = choices?.Snapshot;
+        var request = new TopicRequest
+        {
+            Topic = topic,
+            LastEventId = context.Request.GetLastEventId(),
+            Start = choices?.Start ?? SseStart.Live,
+            OnGap = choices?.OnGap ?? SseGapAction.Replay,
+            Snapshot = snapshot is null ? null : stop => snapshot(context, stop),
+            SendStartPosition = options?.SendStartPosition ?? endpoint?.SendStartPosition ?? host.Options.SendStartPosition,
+            GapEventType = options?.GapEventType ?? endpoint?.GapEventType ?? host.Options.GapEventType,
+            Json = host.Json,
+        };
+        return new TopicFrames(topics, request, cancellationToken);
+    }
+
+    public static InvalidOperationException Unregistered(string what) =>
+        new($"{what} needs the topic services, which are not registered. Call builder.Services.AddSse() before the app is built.");
+}

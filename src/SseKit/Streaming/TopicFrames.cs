@@ -1,0 +1,13 @@
+using SseKit.Topics;
+using SseKit.Wire;
+
+namespace SseKit.Streaming;
+
+/// <summary>The door from topics to streams: frames that are encoded already, as many at a time as lie together.</summary>
+internal sealed class TopicFrames(SseTopics topics, TopicRequest request, CancellationToken cancellationToken)
+    : ItemSource<ReadOnlyMemory<byte>>(topics.ReadFramesAsync(request, cancellationToken), cancellationToken)
+{
+    public override void Write(FrameBuffer buffer) => buffer.Write(Current.Span);
+
+    public override bool IsTransient(Exception exception) => exception is BacklogException;
+}

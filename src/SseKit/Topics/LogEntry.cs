@@ -1,0 +1,12 @@
+namespace SseKit.Topics;
+
+/// <summary>Where a frame lies in its segment, and what is known of it without reading it.</summary>
+/// <param name="Start">The first byte.</param>
+/// <param name="BodyEnd">The end of the body: what follows is the id line and the blank line.</param>
+/// <param name="End">The end of the frame.</param>
+/// <param name="Id">The id where a store gave it; null where it follows from the sequence number.</param>
+/// <param name="EventType">The event's type.</param>
+internal readonly record struct LogEntry(int Start, int BodyEnd, int End, string? Id, string? EventType)
+{
+    public int Length => End - Start;
+}

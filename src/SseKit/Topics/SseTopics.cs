@@ -1,0 +1,140 @@
+using System.Runtime.CompilerServices;
+using System.Text.Json;
+using Microsoft.Extensions.Logging;
+using SseKit.Wire;
+
+namespace SseKit.Topics;
+
+/// <summary>Publishing, and opening subscriptions: directly on the in-memory logs, or through feeds where the topics live in a store.</summary>
+internal sealed class SseTopics : ISseTopics
+{
+    private readonly ISseBacklog _backlog;
+    private readonly InMemoryBacklog? _memory;
+    private readonly TopicFeeds _feeds;
+    private readonly SseOptions _options;
+    private readonly JsonSerializerOptions _json;
+
+    public SseTopics(ISseBacklog backlog, SseOptions options, JsonSerializerOptions json, TimeProvider time, ILogger logger)
+    {
+        _backlog = backlog;
+        _memory = backlog as InMemoryBacklog;
+        _options = options;
+        _json = json;
+        _feeds = new TopicFeeds(backlog, options, time, logger);
+    }
+
+    public ValueTask<string> PublishAsync(string topic, SseEvent item, CancellationToken cancellationToken = default)
+    {
+        TopicName.Check(topic);
+        if (item.EventId is not null)
+        {
+            throw new ArgumentException(
+                "An event that is published carries no EventId: the topic gives the ids, by which clients resume. Put yours into the data.", nameof(item));
+        }
+
+        if (item.IsComment)
+        {
+            throw new ArgumentException("A comment can't be published: it has no data and no id to resume by. Publish an event.", nameof(item));
+        }
+
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled<string>(cancellationToken);
+        }
+
+        var body = ScratchFrames.Rent();
+        EventFrame.WriteBody(body, item, _json);
+        if (_memory is not null)
+        {
+            var id = _memory.Append(topic, body.Written, item.EventType);
+            body.Return();
+            return ValueTask.FromResult(id);
+        }
+
+        var append = new SseAppend { Frame = body.Written.ToArray(), EventType = item.EventType };
+        body.Return();
+        return StoreAsync(topic, append, cancellationToken);
+    }
+
+    public async ValueTask<string> GetPositionAsync(string topic, CancellationToken cancellationToken = default)
+    {
+        TopicName.Check(topic);
+        return (await _backlog.ReadAsync(topic, after: null, max: 0, cancellationToken)).Head;
+    }
+
+    public IAsyncEnumerable<SseEvent> SubscribeAsync(
+        string topic, string? lastEventId = null, SseStart start = SseStart.Live, CancellationToken cancellationToken = default)
+    {
+        TopicName.Check(topic);
+        if (start is not (SseStart.Live or SseStart.Earliest))
+        {
+            throw new ArgumentException($"A subscription starts {SseStart.Live} or {SseStart.Earliest}; snapshots belong to endpoints. It was {start}.", nameof(start));
+        }
+
+        var request = new TopicRequest
+        {
+            Topic = topic,
+            LastEventId = string.IsNullOrEmpty(lastEventId) ? null : lastEventId,
+            Start = start,
+            GapEventType = _options.GapEventType,
+            Json = _json,
+        };
+        return EventsAsync(request, cancellationToken);
+    }
+
+    /// <summary>The frames for one subscriber, from the place that it asks for.</summary>
+    public async IAsyncEnumerable<ReadOnlyMemory<byte>> ReadFramesAsync(TopicRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        using var lease = await OpenAsync(request.Topic, cancellationToken);
+        var subscription = new TopicSubscription(request, lease, _memory is null ? _backlog : null);
+        await foreach (var frames in subscription.ReadAsync(cancellationToken))
+        {
+            yield return frames;
+        }
+    }
+
+    private async IAsyncEnumerable<SseEvent> EventsAsync(TopicRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await using var frames = ReadFramesAsync(request, cancellationToken).GetAsyncEnumerator(cancellationToken);
+        while (true)
+        {
+            try
+            {
+                if (!await frames.MoveNextAsync())
+                {
+                    yield break;
+                }
+            }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                yield break;
+            }
+
+            foreach (var item in FrameReader.Read(frames.Current))
+            {
+                yield return item;
+            }
+        }
+    }
+
+    private async ValueTask<TopicLease> OpenAsync(string topic, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (_memory is null)
+            {
+                return await _feeds.OpenAsync(topic, cancellationToken);
+            }
+
+            var log = _memory.Attach(topic);
+            return new TopicLease(log, () => _memory.Detach(log));
+        }
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new BacklogException(topic, exception);
+        }
+    }
+
+    private async ValueTask<string> StoreAsync(string topic, SseAppend append, CancellationToken cancellationToken) =>
+        (await _backlog.AppendAsync(topic, append, cancellationToken)).Id;
+}

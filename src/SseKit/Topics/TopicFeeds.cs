@@ -1,0 +1,56 @@
+using Microsoft.Extensions.Logging;
+
+namespace SseKit.Topics;
+
+/// <summary>The feeds of the topics that somebody on this node reads.</summary>
+internal sealed class TopicFeeds(ISseBacklog backlog, SseOptions options, TimeProvider time, ILogger logger)
+{
+    private readonly Lock _gate = new();
+    private readonly Dictionary<string, TopicFeed> _feeds = new(StringComparer.Ordinal);
+
+    public async ValueTask<TopicLease> OpenAsync(string topic, CancellationToken cancellationToken)
+    {
+        var feed = Attach(topic);
+        try
+        {
+            return new TopicLease(await feed.Opened.WaitAsync(cancellationToken), () => Detach(topic, feed), feed.Nudge);
+        }
+        catch
+        {
+            Detach(topic, feed);
+            throw;
+        }
+    }
+
+    private TopicFeed Attach(string topic)
+    {
+        lock (_gate)
+        {
+            if (!_feeds.TryGetValue(topic, out var feed) || feed.Opened.IsFaulted)
+            {
+                _feeds[topic] = feed = new TopicFeed(backlog, topic, options, time, logger);
+            }
+
+            feed.Readers++;
+            return feed;
+        }
+    }
+
+    private void Detach(string topic, TopicFeed feed)
+    {
+        lock (_gate)
+        {
+            if (--feed.Readers > 0)
+            {
+                return;
+            }
+
+            if (_feeds.TryGetValue(topic, out var current) && current == feed)
+            {
+                _feeds.Remove(topic);
+            }
+        }
+
+        feed.Stop();
+    }
+}

@@ -1,0 +1,185 @@
+namespace SseKit.Topics;
+
+/// <summary>
+/// A topic on this node: its newest events, encoded, in the order of their sequence numbers, and those who wait for more. A position
+/// is the sequence number of the last event that a reader has. Trimmed by count and by bytes; memory goes segment by segment.
+/// </summary>
+internal abstract class TopicLog(int maxEvents, long maxBytes)
+{
+    // A topic of small events starts small; a stalled reader holds one segment, so the largest is small as well.
+    private const int SmallestSegment = 256;
+    private const int LargestSegment = 16 * 1024;
+
+    private readonly List<LogSegment> _segments = [];
+    private readonly WaiterQueue _waiting = new();
+    private long _bytes;
+
+    protected Lock Gate { get; } = new();
+
+    /// <summary>The newest position. Read under the gate.</summary>
+    protected long Head { get; private set; }
+
+    /// <summary>The position before the earliest event that is kept. Read under the gate.</summary>
+    protected long Base { get; private set; }
+
+    /// <summary>Counts how often the log broke off and began anew behind a break.</summary>
+    public int Breaks { get; private set; }
+
+    /// <summary>The id of a position that is kept. Called under the gate, or for a place that a cursor without an id of its own has been at.</summary>
+    public abstract string IdOf(long position);
+
+    /// <summary>The place behind the event with this id.</summary>
+    public TopicLookup Find(string id, out LogPlace place)
+    {
+        lock (Gate)
+        {
+            var found = FindPosition(id, out var position);
+            place = new LogPlace(position, id, Breaks);
+            return found;
+        }
+    }
+
+    /// <summary>The place behind the newest event.</summary>
+    public LogPlace Newest()
+    {
+        lock (Gate)
+        {
+            return new LogPlace(Head, IdOf(Head), Breaks);
+        }
+    }
+
+    /// <summary>The place before the earliest event that is kept.</summary>
+    public LogPlace Earliest()
+    {
+        lock (Gate)
+        {
+            return new LogPlace(Base, IdOf(Base), Breaks);
+        }
+    }
+
+    /// <summary>Finds the frame after a position: false when it has been trimmed; a null segment when there is none yet.</summary>
+    public bool TryLocate(long position, out LogSegment? segment, out int index)
+    {
+        lock (Gate)
+        {
+            segment = null;
+            index = 0;
+            if (position < Base)
+            {
+                return false;
+            }
+
+            if (position < Head)
+            {
+                segment = SegmentOf(position + 1);
+                index = (int)(position + 1 - segment.First);
+            }
+
+            return true;
+        }
+    }
+
+    /// <summary>Queues a reader at a position to be woken by the next event; false when there is something for it at once.</summary>
+    public bool TryWait(LogWaiter waiter, long position)
+    {
+        lock (Gate)
+        {
+            if (position != Head || waiter.Cancelled)
+            {
+                return false;
+            }
+
+            _waiting.Add(waiter);
+            return true;
+        }
+    }
+
+    public void StopWaiting(LogWaiter waiter)
+    {
+        lock (Gate)
+        {
+            _waiting.Remove(waiter);
+        }
+    }
+
+    /// <summary>Adds a frame. Under the gate; what it returns is to be woken outside.</summary>
+    protected WaiterQueue.Batch Append(ReadOnlySpan<byte> body, string id, string? storedId, string? eventType)
+    {
+        var last = _segments.Count == 0 ? null : _segments[^1];
+        if (last is null || !last.TryAppend(body, id, storedId, eventType))
+        {
+            var length = LogSegment.FrameLength(body.Length, id);
+            var capacity = Math.Max(length, Math.Clamp((last?.Capacity ?? 0) * 2, SmallestSegment, LargestSegment));
+            var next = new LogSegment(Head + 1, capacity);
+            next.TryAppend(body, id, storedId, eventType);
+            _segments.Add(next);
+            if (last is not null)
+            {
+                // Only now, when it can be read: who follows Next takes it that this segment is full.
+                last.Next = next;
+            }
+        }
+
+        Head++;
+        _bytes += LogSegment.FrameLength(body.Length, id);
+
+        // The newest event stays, however large.
+        while (Base < Head - 1 && (Head - Base > maxEvents || _bytes > maxBytes))
+        {
+            TrimOne();
+        }
+
+        return _waiting.TakeAll();
+    }
+
+    /// <summary>
+    /// Breaks off: what was there is gone, and the next event does not continue it. Every reader finds itself lapped. Under the gate.
+    /// </summary>
+    protected WaiterQueue.Batch Break()
+    {
+        while (Base < Head)
+        {
+            TrimOne();
+        }
+
+        // One number is left out, so that a reader at the old head is behind the new base.
+        Head++;
+        Base = Head;
+        Breaks++;
+        return _waiting.TakeAll();
+    }
+
+    /// <summary>Called under the gate with each event that is trimmed, oldest first.</summary>
+    protected virtual void OnTrimmed(LogEntry entry)
+    {
+    }
+
+    /// <summary>The position of an id. Called under the gate.</summary>
+    protected abstract TopicLookup FindPosition(string id, out long position);
+
+    protected LogSegment SegmentOf(long sequence)
+    {
+        int low = 0, high = _segments.Count - 1;
+        while (low < high)
+        {
+            var middle = (low + high + 1) / 2;
+            (low, high) = _segments[middle].First <= sequence ? (middle, high) : (low, middle - 1);
+        }
+
+        return _segments[low];
+    }
+
+    private void TrimOne()
+    {
+        var segment = _segments[0];
+        var entry = segment.Entry((int)(Base + 1 - segment.First));
+        Base++;
+        _bytes -= entry.Length;
+        OnTrimmed(entry);
+        if (Base == segment.First + segment.Count - 1)
+        {
+            segment.Trim();
+            _segments.RemoveAt(0);
+        }
+    }
+}

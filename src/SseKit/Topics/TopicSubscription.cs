@@ -1,0 +1,252 @@
+using System.Runtime.CompilerServices;
+using SseKit.Wire;
+
+namespace SseKit.Topics;
+
+/// <summary>
+/// What one subscriber receives, as whole frames. Whatever it asked for, it first gets a position, with the word that belongs to it (nothing,
+/// the start position, a gap, a snapshot), and then what follows that position: from this node's log, or from the store for as long as the
+/// log does not reach back that far. There is no step from replay to live; being behind and being up to date are the same loop.
+/// </summary>
+internal sealed class TopicSubscription(TopicRequest request, TopicLease lease, ISseBacklog? store)
+{
+    private const int PageSize = 256;
+
+    private readonly LogCursor _cursor = new(lease.Log);
+
+    public async IAsyncEnumerable<ReadOnlyMemory<byte>> ReadAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        using var cancelled = cancellationToken.UnsafeRegister(static cursor => ((LogCursor)cursor!).Cancel(), _cursor);
+
+        var from = request.LastEventId;
+        var gap = from is not null && !FieldRules.IsTopicId(from) ? GapFrame.Malformed : null;
+        var ifUnknown = GapFrame.Unknown;
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            if (from is null || gap is not null)
+            {
+                var action = gap is null ? ActionOf(request.Start) : request.OnGap;
+                var requested = from;
+                from = action == SseGapAction.Replay ? await EarliestIdAsync(cancellationToken) : lease.Log.Newest().Id;
+                if (action == SseGapAction.Snapshot)
+                {
+                    await foreach (var frame in SnapshotAsync(gap, requested, from, cancellationToken))
+                    {
+                        yield return frame;
+                    }
+                }
+                else if (gap is not null)
+                {
+                    yield return GapFrame.Encode(request.GapEventType, gap, requested!, from);
+                }
+                else if (request.SendStartPosition)
+                {
+                    yield return EventFrame.Position(from);
+                }
+
+                gap = null;
+                ifUnknown = GapFrame.Trimmed;
+            }
+
+            // Behind what the log holds: page through the store until the two meet.
+            while (!TryPlace(from, ref gap))
+            {
+                if (gap is not null)
+                {
+                    break;
+                }
+
+                var slice = await ReadStoreAsync(from, PageSize, cancellationToken);
+                if (slice.Entries.Count > 0 && Continues(slice.Entries, from))
+                {
+                    from = slice.Entries[^1].Id;
+                    yield return Encode(slice.Entries);
+                }
+                else if (slice.Entries.Count == 0 && slice.Head == from)
+                {
+                    // The store has nothing after it and the log has not got that far: it is about to.
+                    await CatchUpAsync();
+                    if (cancellationToken.IsCancellationRequested)
+                    {
+                        yield break;
+                    }
+                }
+                else
+                {
+                    gap = ifUnknown;
+                }
+            }
+
+            if (gap is not null)
+            {
+                continue;
+            }
+
+            CursorRead read;
+            while ((read = _cursor.Read(out var frames)) != CursorRead.Lapped)
+            {
+                if (read == CursorRead.Frames)
+                {
+                    yield return frames;
+                }
+                else
+                {
+                    await _cursor.WaitAsync();
+                }
+
+                if (cancellationToken.IsCancellationRequested)
+                {
+                    yield break;
+                }
+            }
+
+            // Too slow for the log, or the log broke off. The store may still have it; if not, that is a gap in mid-stream.
+            from = _cursor.Id;
+            ifUnknown = _cursor.IsCutOff ? GapFrame.Lost : GapFrame.Trimmed;
+        }
+    }
+
+    private static SseGapAction ActionOf(SseStart start) => start switch
+    {
+        SseStart.Earliest => SseGapAction.Replay,
+        SseStart.Snapshot => SseGapAction.Snapshot,
+        _ => SseGapAction.Live,
+    };
+
+    private static bool Continues(IReadOnlyList<SseEntry> entries, string after)
+    {
+        foreach (var entry in entries)
+        {
+            if (!string.Equals(entry.PreviousId, after, StringComparison.Ordinal))
+            {
+                return false;
+            }
+
+            after = entry.Id;
+        }
+
+        return true;
+    }
+
+    private static byte[] Encode(IReadOnlyList<SseEntry> entries)
+    {
+        var scratch = ScratchFrames.Rent();
+        foreach (var entry in entries)
+        {
+            scratch.Write(entry.Frame.Span);
+            EventFrame.WriteEnd(scratch, entry.Id);
+        }
+
+        var frames = scratch.Written.ToArray();
+        scratch.Return();
+        return frames;
+    }
+
+    /// <summary>Places the cursor behind an id that the log holds. With no store behind the log, what it does not hold is a gap.</summary>
+    private bool TryPlace(string id, ref string? gap)
+    {
+        var found = lease.Log.Find(id, out var place);
+        if (found == TopicLookup.Found)
+        {
+            _cursor.MoveTo(place);
+            return true;
+        }
+
+        if (store is null)
+        {
+            gap = found == TopicLookup.Trimmed ? GapFrame.Trimmed : GapFrame.Unknown;
+        }
+
+        return false;
+    }
+
+    private async ValueTask CatchUpAsync()
+    {
+        _cursor.MoveTo(lease.Log.Newest());
+        lease.Nudge();
+        await _cursor.WaitAsync();
+    }
+
+    private async ValueTask<string> EarliestIdAsync(CancellationToken cancellationToken)
+    {
+        if (store is null)
+        {
+            return lease.Log.Earliest().Id;
+        }
+
+        var slice = await ReadStoreAsync(after: null, max: 1, cancellationToken);
+        return slice.Entries.Count > 0 ? slice.Entries[0].PreviousId : slice.Head;
+    }
+
+    private async ValueTask<SseSlice> ReadStoreAsync(string? after, int max, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await store!.ReadAsync(request.Topic, after, max, cancellationToken);
+        }
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new BacklogException(request.Topic, exception);
+        }
+    }
+
+    /// <summary>
+    /// The gap, if there is one, and the snapshot. The position goes out with the last event only: a client that is cut off half-way through
+    /// is to begin again, not to skip the rest. So each event is held until it is known whether another one comes.
+    /// </summary>
+    private async IAsyncEnumerable<ReadOnlyMemory<byte>> SnapshotAsync(
+        string? gap, string? requested, string position, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        byte[]? held = gap is null ? null : GapFrame.Encode(request.GapEventType, gap, requested!, id: null)[..^1];
+        await foreach (var item in request.Snapshot!(cancellationToken).WithCancellation(cancellationToken))
+        {
+            if (item.EventId is not null)
+            {
+                throw new InvalidOperationException(
+                    $"The snapshot of topic '{request.Topic}' gave an event with an EventId. Leave it out: a snapshot's position is the topic's. Put your own id into the data.");
+            }
+
+            if (item.IsComment)
+            {
+                yield return EventFrame.Encode(item, request.Json);
+                continue;
+            }
+
+            var next = EncodeBody(item);
+            if (held is not null)
+            {
+                yield return End(held, id: null);
+            }
+
+            held = next;
+        }
+
+        if (held is not null)
+        {
+            yield return End(held, position);
+        }
+        else if (request.SendStartPosition)
+        {
+            yield return EventFrame.Position(position);
+        }
+    }
+
+    private byte[] EncodeBody(in SseEvent item)
+    {
+        var scratch = ScratchFrames.Rent();
+        EventFrame.WriteBody(scratch, item, request.Json);
+        var body = scratch.Written.ToArray();
+        scratch.Return();
+        return body;
+    }
+
+    private static byte[] End(byte[] body, string? id)
+    {
+        var scratch = ScratchFrames.Rent();
+        scratch.Write(body);
+        EventFrame.WriteEnd(scratch, id);
+        var frame = scratch.Written.ToArray();
+        scratch.Return();
+        return frame;
+    }
+}

@@ -1,0 +1,106 @@
+using System.Buffers.Text;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+
+namespace SseKit.Wire;
+
+/// <summary>
+/// An event as bytes: <c>event</c>, <c>retry</c>, <c>data</c>, <c>id</c> and a blank line, in that order. The id comes last because some
+/// clients take it at its line: had it come first, a stream cut inside the data would make them skip that event.
+/// </summary>
+internal static class EventFrame
+{
+    private static ReadOnlySpan<byte> Data => "data: "u8;
+
+    /// <summary>A whole event, or the lines of a comment.</summary>
+    public static void Write(FrameBuffer buffer, in SseEvent item, JsonSerializerOptions options)
+    {
+        WriteBody(buffer, item, options);
+        if (!item.IsComment)
+        {
+            WriteEnd(buffer, item.EventId);
+        }
+    }
+
+    /// <summary>A value as an event with JSON as its data.</summary>
+    public static void WriteJson<T>(FrameBuffer buffer, string? eventType, T value, JsonTypeInfo<T> contract)
+    {
+        var json = JsonText.Serialize(value, contract);
+        WriteType(buffer, eventType);
+        Lines.WriteUtf8(buffer, Data, json.Written);
+        json.Return();
+        WriteEnd(buffer, id: null);
+    }
+
+    /// <summary>All of an event but its id and the blank line: what a topic keeps until its store has given the id.</summary>
+    public static void WriteBody(FrameBuffer buffer, in SseEvent item, JsonSerializerOptions options)
+    {
+        var json = item.IsJson ? JsonText.Serialize(item, options) : null;
+        WriteType(buffer, item.EventType);
+        if (item.ReconnectionInterval is { } interval)
+        {
+            WriteRetry(buffer, interval);
+        }
+
+        if (json is not null)
+        {
+            Lines.WriteUtf8(buffer, Data, json.Written);
+            json.Return();
+        }
+        else if (item.IsUtf8)
+        {
+            Lines.WriteUtf8(buffer, Data, item.Utf8Data.Span);
+        }
+        else if (item.IsComment)
+        {
+            Lines.Write(buffer, item.Text.Length == 0 ? ":"u8 : ": "u8, item.Text);
+        }
+        else
+        {
+            Lines.Write(buffer, Data, item.Text);
+        }
+    }
+
+    /// <summary>What follows the body: the id, if there is one, and the blank line that makes the client dispatch.</summary>
+    public static void WriteEnd(FrameBuffer buffer, string? id)
+    {
+        if (id is not null)
+        {
+            Lines.Write(buffer, "id: "u8, id);
+        }
+
+        buffer.Write("\n"u8);
+    }
+
+    /// <summary>One <c>retry:</c> line, which every client takes at once; a blank line after it would be an empty message to some.</summary>
+    public static void WriteRetry(FrameBuffer buffer, TimeSpan interval)
+    {
+        var span = buffer.GetSpan(32);
+        "retry: "u8.CopyTo(span);
+        Utf8Formatter.TryFormat((long)interval.TotalMilliseconds, span[7..], out var written);
+        span[7 + written] = (byte)'\n';
+        buffer.Advance(7 + written + 1);
+    }
+
+    /// <summary>The whole event in an array of its own.</summary>
+    public static byte[] Encode(in SseEvent item, JsonSerializerOptions options)
+    {
+        var scratch = ScratchFrames.Rent();
+        Write(scratch, item, options);
+        var frame = scratch.Written.ToArray();
+        scratch.Return();
+        return frame;
+    }
+
+    /// <summary>A block with nothing but an id: EventSource stores it and fires no event.</summary>
+    public static byte[] Position(string id) => Encoding.UTF8.GetBytes($"id: {id}\n\n");
+
+    private static void WriteType(FrameBuffer buffer, string? eventType)
+    {
+        if (!string.IsNullOrEmpty(eventType))
+        {
+            Lines.Write(buffer, "event: "u8, eventType);
+        }
+    }
+}

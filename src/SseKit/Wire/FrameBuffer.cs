@@ -1,0 +1,40 @@
+namespace SseKit.Wire;
+
+/// <summary>
+/// Where encoded frames go. Memory is asked for once and filled by many small events: a call into the server's pipe for each event costs
+/// more than encoding it does.
+/// </summary>
+internal abstract class FrameBuffer
+{
+    protected Memory<byte> Memory { get; set; }
+
+    /// <summary>How much of <see cref="Memory"/> is filled.</summary>
+    protected int Used { get; set; }
+
+    public Span<byte> GetSpan(int atLeast)
+    {
+        if (Memory.Length - Used < atLeast)
+        {
+            Refill(atLeast);
+        }
+
+        return Memory.Span[Used..];
+    }
+
+    public void Advance(int count) => Used += count;
+
+    public void Write(ReadOnlySpan<byte> bytes)
+    {
+        while (!bytes.IsEmpty)
+        {
+            var span = GetSpan(1);
+            var count = Math.Min(span.Length, bytes.Length);
+            bytes[..count].CopyTo(span);
+            Advance(count);
+            bytes = bytes[count..];
+        }
+    }
+
+    /// <summary>Makes room for at least <paramref name="atLeast"/> more bytes and keeps what was filled.</summary>
+    protected abstract void Refill(int atLeast);
+}
