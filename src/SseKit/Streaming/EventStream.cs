@@ -76,6 +76,7 @@ internal sealed class EventStream : KeepAliveMember
     /// <param name="open">Makes the source, which is to end when its token says so.</param>
     public static async Task RunAsync(HttpContext context, StreamHost host, TimeSpan keepAlive, Func<StreamHost, CancellationToken, FrameSource> open)
     {
+        OwnStream.Announce(context);
         ResponsePreamble.BeforeSource(context);
         if (HttpMethods.IsHead(context.Request.Method))
         {

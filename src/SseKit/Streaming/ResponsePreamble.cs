@@ -14,6 +14,8 @@ internal static class ResponsePreamble
 {
     public const string ContentType = "text/event-stream";
 
+    private const string CacheControl = "no-cache, no-store, no-transform";
+
     /// <summary>Done before the source is started: it takes effect at once, and does no harm to an error page.</summary>
     public static void BeforeSource(HttpContext context)
     {
@@ -31,20 +33,37 @@ internal static class ResponsePreamble
     {
         var response = context.Response;
         response.ContentType = ContentType;
-        response.Headers.CacheControl = "no-cache, no-store, no-transform";
+        response.Headers.CacheControl = CacheControl;
+        Complete(context, logger);
+        context.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
+    }
+
+    /// <summary>Adds what somebody else's event stream lacks of it, and leaves what they said.</summary>
+    public static void Complete(HttpContext context, ILogger logger)
+    {
+        var headers = context.Response.Headers;
+        var cacheControl = headers.CacheControl.ToString();
+        if (cacheControl.Length == 0)
+        {
+            headers.CacheControl = CacheControl;
+        }
+        else if (!cacheControl.Contains("no-transform", StringComparison.OrdinalIgnoreCase))
+        {
+            headers.CacheControl = $"{cacheControl}, no-transform";
+        }
 
         // nginx buffers what it proxies unless it is told not to: https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering
-        response.Headers["X-Accel-Buffering"] = "no";
+        headers.TryAdd("X-Accel-Buffering", "no");
 
         // Keeps compression off: it would hold events back until a block is full. Where the user added text/event-stream to what is
         // compressed, it is their choice, and each flush of ours flushes the compressor too.
         IServiceProvider? services = context.RequestServices;
-        if (services?.GetService<IResponseCompressionProvider>()?.ShouldCompressResponse(context) is not true)
+        if (headers.ContentEncoding.Count == 0
+            && services?.GetService<IResponseCompressionProvider>()?.ShouldCompressResponse(context) is not true)
         {
-            response.Headers.ContentEncoding = "identity";
+            headers.ContentEncoding = "identity";
         }
 
-        context.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
         RefuseOutputCache(context, logger);
     }
 

@@ -20,16 +20,17 @@ internal static class FieldRules
     private static readonly SearchValues<char> TopicIdCharacters =
         SearchValues.Create("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz._-");
 
-    public static string? EventType(string? value) => OneLine(value, nameof(SseEvent.EventType));
+    // The fields are named as the properties of SseEvent are: that is where whoever reads the message set them.
+    public static string? EventType(string? value) => OneLine(value, "EventType");
 
     public static string? EventId(string? value)
     {
-        OneLine(value, nameof(SseEvent.EventId));
+        OneLine(value, "EventId");
         if (value is not null && value.Length > MaxEventIdBytes / 3 && Encoding.UTF8.GetByteCount(value) > MaxEventIdBytes)
         {
             throw new ArgumentException(
                 $"EventId is {Encoding.UTF8.GetByteCount(value)} bytes long; the most is {MaxEventIdBytes}, because every reconnect sends it back in a header. Put what it holds into the data.",
-                nameof(SseEvent.EventId));
+                "EventId");
         }
 
         return value;
@@ -41,7 +42,7 @@ internal static class FieldRules
         {
             throw new ArgumentException(
                 $"ReconnectionInterval is {value}; it must be zero or more. Leave it null to send none.",
-                nameof(SseEvent.ReconnectionInterval));
+                "ReconnectionInterval");
         }
 
         return value;
