@@ -94,12 +94,12 @@ public partial class JsonFrameTests
     [Fact]
     public void A_given_contract_needs_no_reflection_and_is_the_one_used()
     {
-        Assert.Equal("data: {\"Id\":7,\"Note\":\"\\u00E9\\u003C\"}\n\n", Encoded.Text(SseEvent.Json(Seven, Generated.Default.Order), json: new JsonSerializerOptions()));
-        Assert.Equal("data: {\"Name\":\"Rex\"}\n\n", Encoded.Text(SseEvent.Json(new Dog { Name = "Rex" }, Generated.Default.Animal)));
-        Assert.Equal("data: null\n\n", Encoded.Text(SseEvent.Json(null, Generated.Default.Order!)));
+        Assert.Equal("data: {\"Id\":7,\"Note\":\"\\u00E9\\u003C\"}\n\n", Encoded.Text(SseEvent.Json(Seven, FrameJson.Default.Order), json: new JsonSerializerOptions()));
+        Assert.Equal("data: {\"Name\":\"Rex\"}\n\n", Encoded.Text(SseEvent.Json(new Dog { Name = "Rex" }, FrameJson.Default.Animal)));
+        Assert.Equal("data: null\n\n", Encoded.Text(SseEvent.Json(null, FrameJson.Default.Order!)));
         Assert.Equal(
             "event: t\ndata: {\"Name\":\"Rex\"}\n\n",
-            Encoded.Text(SseEvent.From(new SseItem<Animal>(new Dog { Name = "Rex" }, "t"), Generated.Default.Animal)));
+            Encoded.Text(SseEvent.From(new SseItem<Animal>(new Dog { Name = "Rex" }, "t"), FrameJson.Default.Animal)));
     }
 
     [Fact]
@@ -110,7 +110,7 @@ public partial class JsonFrameTests
         Assert.Equal("data: {\"name\":\"Cat\"}\n\ndata: {\"bark\":\"wuff\",\"name\":\"Rex\"}\n\n", await BodyOf(EventSourceResult.From(animals.ToAsyncEnumerable())));
         Assert.Equal(
             "event: a\ndata: {\"Name\":\"Cat\"}\n\nevent: a\ndata: {\"Name\":\"Rex\"}\n\n",
-            await BodyOf(EventSourceResult.From(animals.ToAsyncEnumerable(), "a", Generated.Default.Animal)));
+            await BodyOf(EventSourceResult.From(animals.ToAsyncEnumerable(), "a", FrameJson.Default.Animal)));
         Assert.Equal(
             "data: {\"$type\":\"circle\",\"radius\":2}\n\n",
             await BodyOf(EventSourceResult.From(new Shape[] { new Circle { Radius = 2 } }.ToAsyncEnumerable())));
@@ -270,7 +270,7 @@ public partial class JsonFrameTests
 
     [JsonSerializable(typeof(Order))]
     [JsonSerializable(typeof(Animal))]
-    internal sealed partial class Generated : JsonSerializerContext;
+    internal sealed partial class FrameJson : JsonSerializerContext;
 
     private sealed record RawJson(string Text);
 
