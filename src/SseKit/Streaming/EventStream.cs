@@ -210,7 +210,7 @@ internal sealed class EventStream : KeepAliveMember
         }
 
         await BeginAsync();
-        _out!.Give();
+        await FlushRestAsync();
     }
 
     /// <summary>Sends the headers on their way, with the first flush or at the first wait.</summary>
@@ -286,6 +286,15 @@ internal sealed class EventStream : KeepAliveMember
         }
     }
 
+    /// <summary>The last flush. It can't be left to the server: where a middleware put its own stream into the response, nobody completes the pipe over it.</summary>
+    private async ValueTask FlushRestAsync()
+    {
+        if (_out!.Unflushed > 0)
+        {
+            await FlushAsync();
+        }
+    }
+
     /// <summary>A failure in mid-stream: logged here, once, and ended like any stream, since any end makes EventSource come back.</summary>
     private async Task FailAsync(Exception exception)
     {
@@ -297,7 +306,7 @@ internal sealed class EventStream : KeepAliveMember
             EventFrame.WriteRetry(_out!, _host.Options.ReconnectionInterval * (1 + Random.Shared.NextDouble()));
         }
 
-        _out!.Give();
+        await FlushRestAsync();
     }
 
     /// <summary>

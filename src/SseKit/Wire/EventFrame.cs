@@ -24,9 +24,9 @@ internal static class EventFrame
     }
 
     /// <summary>A value as an event with JSON as its data.</summary>
-    public static void WriteJson<T>(FrameBuffer buffer, string? eventType, T value, JsonTypeInfo<T> contract)
+    public static void WriteJson<T>(FrameBuffer buffer, string? eventType, T value, JsonTypeInfo<T> contract, bool given)
     {
-        var json = JsonText.Serialize(value, contract);
+        var json = JsonText.Serialize(value, contract, given);
         WriteType(buffer, eventType);
         Lines.WriteUtf8(buffer, Data, json.Written);
         json.Return();
