@@ -166,8 +166,12 @@ internal sealed class EventStream : KeepAliveMember
             _step = source.MoveNextAsync();
             if (!_step.IsCompleted)
             {
-                await BeginAsync();
-                if (!await FlushAsync())
+                if (_out is null)
+                {
+                    await BeginAsync(alone: true);
+                    LastWrite = _host.Time.GetTimestamp();
+                }
+                else if (!await FlushAsync())
                 {
                     Wake(Wakes.Left);
                 }
@@ -213,13 +217,16 @@ internal sealed class EventStream : KeepAliveMember
         await FlushRestAsync();
     }
 
-    /// <summary>Sends the headers on their way, with the first flush or at the first wait.</summary>
-    private async ValueTask BeginAsync()
+    /// <summary>Sends the headers on their way: with the first flush, or <paramref name="alone"/> and now.</summary>
+    private async ValueTask BeginAsync(bool alone = false)
     {
         if (_out is null)
         {
             ResponsePreamble.Apply(_context, _host.Logger);
-            await _context.Response.StartAsync();
+
+            // By the stream: where a middleware has put one around the response, as response compression does, an empty flush of its writer
+            // goes nowhere, and once it was started not even an empty flush of the stream would.
+            await (alone ? _context.Response.Body.FlushAsync() : _context.Response.StartAsync());
             _out = new PipeFrames(_context.Response.BodyWriter);
         }
     }
