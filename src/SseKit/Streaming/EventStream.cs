@@ -322,48 +322,36 @@ internal sealed class EventStream : KeepAliveMember
     /// </summary>
     private async Task LetGoAsync(FrameSource? source)
     {
-        try
+        // One by one, each whatever the others do: nothing that fails here may lead to a disposal during a step.
+        await QuietlyAsync(_sourceStop.CancelAsync());
+        if (source is null)
         {
-            await _sourceStop.CancelAsync();
-            if (_stepPending)
+            return;
+        }
+
+        if (_stepPending)
+        {
+            await QuietlyAsync(CompleteResponseAsync());
+            if (!await SourceIsReadyAsync())
             {
-                await CompleteResponseAsync();
-                if (!await SourceIsReadyAsync())
-                {
-                    _ = LetGoLaterAsync(source!);
-                    return;
-                }
-
-                await _step;
+                _ = LetGoLaterAsync(source);
+                return;
             }
-        }
-        catch (Exception exception)
-        {
-            Log.SourceFailedAfterEnd(_host.Logger, _path, exception);
+
+            await QuietlyAsync(_step.AsTask());
         }
 
-        if (source is not null)
-        {
-            await DisposeAsync(source);
-        }
+        await DisposeAsync(source);
     }
 
     private async Task LetGoLaterAsync(FrameSource source)
     {
-        try
+        while ((Volatile.Read(ref _wakes) & (int)Wakes.Source) == 0)
         {
-            while ((Volatile.Read(ref _wakes) & (int)Wakes.Source) == 0)
-            {
-                await _wake.WaitAsync();
-            }
-
-            await _step;
-        }
-        catch (Exception exception)
-        {
-            Log.SourceFailedAfterEnd(_host.Logger, _path, exception);
+            await _wake.WaitAsync();
         }
 
+        await QuietlyAsync(_step.AsTask());
         await DisposeAsync(source);
     }
 
@@ -382,6 +370,18 @@ internal sealed class EventStream : KeepAliveMember
             }
 
             await disposal;
+        }
+        catch (Exception exception)
+        {
+            Log.SourceFailedAfterEnd(_host.Logger, _path, exception);
+        }
+    }
+
+    private async Task QuietlyAsync(Task task)
+    {
+        try
+        {
+            await task;
         }
         catch (Exception exception)
         {
