@@ -40,6 +40,8 @@ internal sealed record AnyEvent(string Data, string? Type, string? Id, long? Ret
 
     public static readonly Gen<AnyEvent> Any = With(Gen.Frequency((60, Short), (1, Long)));
 
+    public static readonly Gen<string> Comments = Short;
+
     public enum Form
     {
         Text,
@@ -57,7 +59,7 @@ internal sealed record AnyEvent(string Data, string? Type, string? Id, long? Ret
 
     public static JsonSerializerOptions Json { get; } = new(Encoded.WebJson) { Converters = { new RawConverter() } };
 
-    public string ReadData => Repaired(Data).Replace("\r\n", "\n", StringComparison.Ordinal).Replace('\r', '\n');
+    public string ReadData => Normal(Data);
 
     public string ReadType => string.IsNullOrEmpty(Type) ? "message" : Repaired(Type);
 
@@ -66,6 +68,9 @@ internal sealed record AnyEvent(string Data, string? Type, string? Id, long? Ret
     public TimeSpan? ReadRetry => RetryTicks is { } ticks ? TimeSpan.FromMilliseconds(ticks / TimeSpan.TicksPerMillisecond) : null;
 
     private TimeSpan? Interval => RetryTicks is { } ticks ? TimeSpan.FromTicks(ticks) : null;
+
+    /// <summary>Text as a parser gives it back: line ends as LF, and no half characters.</summary>
+    public static string Normal(string text) => Repaired(text).Replace("\r\n", "\n", StringComparison.Ordinal).Replace('\r', '\n');
 
     /// <summary>Readable in a report, whatever control characters it holds.</summary>
     public override string ToString() => $"{As} {JsonSerializer.Serialize(Data)} type {JsonSerializer.Serialize(Type)} id {JsonSerializer.Serialize(Id)} retry {RetryTicks}";
