@@ -1,4 +1,5 @@
 using System.Net.ServerSentEvents;
+using System.Text;
 using CsCheck;
 using SseKit.Wire;
 
@@ -56,6 +57,14 @@ public class ReadBackTests
 
             Assert.Equal(stream.Events.Select(Expected), read);
         },
+        iter: AnyEvent.Cases(20_000));
+
+    [Fact]
+    public void Any_bytes_at_all_are_sent_as_the_text_that_a_decoder_makes_of_them() => Gen.Frequency(
+        (2, Gen.Byte),
+        (1, Gen.OneOf<byte>(0x0d, 0x0a)),
+        (1, Gen.OneOf<byte>(0xc0, 0xc3, 0xe2, 0x82, 0xac, 0xed, 0xa0, 0xf0, 0x9f, 0x98, 0x80, 0xef, 0xbb, 0xbf, 0xf5))).Array[0, 40].Sample(
+        bytes => Assert.Equal(Encoded.Bytes([Encoding.UTF8.GetString(bytes)]), Encoded.Bytes([SseEvent.Utf8(bytes)])),
         iter: AnyEvent.Cases(20_000));
 
     private static Gen<AnyStream> Of(Gen<AnyEvent> any) =>
