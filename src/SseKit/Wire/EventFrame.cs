@@ -78,7 +78,7 @@ internal static class EventFrame
     {
         var span = buffer.GetSpan(32);
         "retry: "u8.CopyTo(span);
-        Utf8Formatter.TryFormat((long)interval.TotalMilliseconds, span[7..], out var written);
+        Utf8Formatter.TryFormat(interval.Ticks / TimeSpan.TicksPerMillisecond, span[7..], out var written);
         span[7 + written] = (byte)'\n';
         buffer.Advance(7 + written + 1);
     }

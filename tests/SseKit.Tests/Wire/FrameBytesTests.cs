@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text;
 using Microsoft.AspNetCore.Http;
+using SseKit.Wire;
 
 namespace SseKit.Tests.Wire;
 
@@ -124,6 +125,16 @@ public class FrameBytesTests
         Assert.EndsWith("\n\n", Encoded.Text("d"));
         Assert.DoesNotContain("\n\n", Encoded.Text(SseEvent.Comment("a\n\nb")));
         Assert.DoesNotContain("\n\n", Encoded.Text(SseEvent.Comment("") with { ReconnectionInterval = TimeSpan.Zero }));
+    }
+
+    [Fact]
+    public void A_position_is_an_id_alone_and_gives_no_event_inside_the_app()
+    {
+        Assert.Equal("id: a-1\n\n"u8, EventFrame.Position("a-1"));
+
+        byte[] frames = [.. EventFrame.Position("a-1"), .. Encoded.Bytes([new SseEvent("d") { EventId = "a-2" }]), .. EventFrame.Position("a-2")];
+        var item = Assert.Single(FrameReader.Read(frames));
+        Assert.Equal(("d", "a-2"), (item.Data, item.EventId));
     }
 
     [Fact]
