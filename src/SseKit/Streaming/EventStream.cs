@@ -307,7 +307,8 @@ internal sealed class EventStream : KeepAliveMember
     {
         try
         {
-            await _sourceStop.CancelAsync();
+            // Here and not on another thread, which would only be waited for: a seeded scheduler in the tests sees every step.
+            _sourceStop.Cancel();
             if (_stepPending)
             {
                 await CompleteResponseAsync();
