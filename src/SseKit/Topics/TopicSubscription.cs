@@ -60,6 +60,7 @@ internal sealed class TopicSubscription(TopicRequest request, TopicLease lease, 
                 if (slice.Entries.Count > 0 && Continues(slice.Entries, from))
                 {
                     from = slice.Entries[^1].Id;
+                    ifUnknown = GapFrame.Trimmed;
                     yield return Encode(slice.Entries);
                 }
                 else if (slice.Entries.Count == 0 && slice.Head == from)
