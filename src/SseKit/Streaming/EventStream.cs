@@ -444,7 +444,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
     private async Task LetGoAsync(FrameSource? source)
     {
         // One by one, each whatever the others do: nothing that fails here may lead to a disposal during a step.
-        await QuietlyAsync(_sourceStop.CancelAsync());
+        StopSource();
         if (source is null)
         {
             return;
@@ -463,6 +463,19 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         }
 
         await DisposeAsync(source);
+    }
+
+    private void StopSource()
+    {
+        try
+        {
+            // Here and not on another thread, which would only be waited for: a seeded scheduler in the tests sees every step.
+            _sourceStop.Cancel();
+        }
+        catch (AggregateException exception)
+        {
+            Log.SourceFailedAfterEnd(_host.Logger, _path, exception);
+        }
     }
 
     private async Task LetGoLaterAsync(FrameSource source)
