@@ -163,7 +163,7 @@ internal sealed class WatchedStream(HttpContext context, IHttpResponseBodyFeatur
             }
 
             // What the comment separates from what came before it: the second half of a line end, and the start of the stream.
-            _dropLineFeed = _boundary.IsAfterCarriageReturn;
+            _dropLineFeed |= _boundary.IsAfterCarriageReturn;
             _dropMark |= !_anyOfTheApp;
             _boundary.Pass(KeepAlive);
             await inner.Stream.WriteAsync(KeepAlive);
