@@ -22,4 +22,7 @@ internal static partial class Log
 
     [LoggerMessage(6, LogLevel.Warning, "The backlog could not be read for topic {Topic}; its subscribers stay, and it is tried again.", EventName = "FeedFailed")]
     public static partial void FeedFailed(ILogger logger, string topic, Exception exception);
+
+    [LoggerMessage(7, LogLevel.Debug, "A keep-alive could not be written to the event stream {Path}; it gets no more of them.", EventName = "KeepAliveFailed")]
+    public static partial void KeepAliveFailed(ILogger logger, string path, Exception exception);
 }

@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using SseKit.Diagnostics;
 using SseKit.Streaming;
 using SseKit.Wire;
 
@@ -18,6 +19,7 @@ internal sealed class WatchedStream(HttpContext context, IHttpResponseBodyFeatur
     private static readonly byte[] ByteOrderMark = [0xEF, 0xBB, 0xBF];
 
     private readonly SemaphoreSlim _gate = new(1, 1);
+    private readonly string _path = context.Request.Path;
     private EventBoundary _boundary;
     private bool _begun;
     private bool _ended;
@@ -169,10 +171,11 @@ internal sealed class WatchedStream(HttpContext context, IHttpResponseBodyFeatur
             await inner.Stream.WriteAsync(KeepAlive);
             await inner.Stream.FlushAsync();
         }
-        catch (Exception exception) when (exception is IOException or OperationCanceledException or ObjectDisposedException)
+        catch (Exception exception)
         {
-            // The client has left, and the app will notice in its own time.
+            // Mostly the client has left, and the app will notice in its own time; nobody awaits this.
             _ended = true;
+            Log.KeepAliveFailed(host.Logger, _path, exception);
         }
         finally
         {
