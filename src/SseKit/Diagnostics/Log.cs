@@ -31,4 +31,7 @@ internal static partial class Log
 
     [LoggerMessage(9, LogLevel.Error, "OnError of the event stream {Path} failed itself.", EventName = "HookFailed")]
     public static partial void HookFailed(ILogger logger, string path, Exception exception);
+
+    [LoggerMessage(10, LogLevel.Debug, "A keep-alive could not be written to the event stream {Path}; it gets no more of them.", EventName = "KeepAliveFailed")]
+    public static partial void KeepAliveFailed(ILogger logger, string path, Exception exception);
 }
