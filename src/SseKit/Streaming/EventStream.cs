@@ -213,7 +213,7 @@ internal sealed class EventStream : KeepAliveMember
         }
 
         await BeginAsync();
-        _out!.Give();
+        await EndAsync();
     }
 
     /// <summary>Sends the headers on their way: with the first flush, or <paramref name="alone"/> and now.</summary>
@@ -292,6 +292,18 @@ internal sealed class EventStream : KeepAliveMember
         }
     }
 
+    /// <summary>
+    /// Sends the rest. The server would do it with the end of the response, but a stream that a middleware has put around the response, as the
+    /// output cache does, is taken away before that, with all that was not flushed.
+    /// </summary>
+    private async ValueTask EndAsync()
+    {
+        if (_out!.Unflushed > 0)
+        {
+            await FlushAsync();
+        }
+    }
+
     /// <summary>A failure in mid-stream: logged here, once, and ended like any stream, since any end makes EventSource come back.</summary>
     private async Task FailAsync(Exception exception)
     {
@@ -303,7 +315,7 @@ internal sealed class EventStream : KeepAliveMember
             EventFrame.WriteRetry(_out!, _host.Options.ReconnectionInterval * (1 + Random.Shared.NextDouble()));
         }
 
-        _out!.Give();
+        await EndAsync();
     }
 
     /// <summary>
@@ -399,7 +411,6 @@ internal sealed class EventStream : KeepAliveMember
         Volatile.Write(ref _flushing, true);
         try
         {
-            _out?.Give();
             await _context.Response.CompleteAsync();
         }
         finally
