@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
@@ -31,20 +32,20 @@ internal sealed class RawClient : IDisposable
     /// <summary>Everything up to <paramref name="end"/>, or to the end of the connection where that is null.</summary>
     public async Task<string> ReadToAsync(string? end)
     {
-        var text = "";
-        while (end is null || !text.EndsWith(end, StringComparison.Ordinal))
+        var text = new StringBuilder();
+        while (end is null || !EndsWith(text, end))
         {
-            var count = await _socket.ReceiveAsync(_buffer).Soon($"'{end}', after '{text}'");
+            var count = await _socket.ReceiveAsync(_buffer).Soon($"'{end}', after {text.Length} characters");
             if (count == 0)
             {
                 Assert.True(end is null, $"The connection ended before '{end}', after '{text}'.");
                 break;
             }
 
-            text += Encoding.Latin1.GetString(_buffer, 0, count);
+            text.Append(Encoding.Latin1.GetString(_buffer, 0, count));
         }
 
-        return text;
+        return text.ToString();
     }
 
     /// <summary>Says that it will send no more, as a client does that closes in good order.</summary>
@@ -58,4 +59,29 @@ internal sealed class RawClient : IDisposable
     }
 
     public void Dispose() => _socket.Dispose();
+
+    private static bool EndsWith(StringBuilder text, string end) => text.Length >= end.Length && text.ToString(text.Length - end.Length, end.Length) == end;
+}
+
+/// <summary>The chunked transfer coding of HTTP/1.1, read by hand.</summary>
+internal static class Chunks
+{
+    /// <summary>The content of a body that ends with the last chunk; anything else fails.</summary>
+    public static string Join(string body)
+    {
+        var content = new StringBuilder();
+        for (var at = 0; ;)
+        {
+            var end = body.IndexOf("\r\n", at, StringComparison.Ordinal);
+            var length = int.Parse(body.AsSpan(at, end - at), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+            content.Append(body, end + 2, length);
+            at = end + 2 + length + 2;
+            Assert.Equal("\r\n", body[(at - 2)..at]);
+            if (length == 0)
+            {
+                Assert.Equal(body.Length, at);
+                return content.ToString();
+            }
+        }
+    }
 }
