@@ -34,7 +34,7 @@ internal sealed class CapturedConnection : PipeWriter, IHttpResponseBodyFeature,
         set => throw new NotSupportedException();
     }
 
-    Stream IHttpResponseBodyFeature.Stream => throw new NotSupportedException();
+    Stream IHttpResponseBodyFeature.Stream => AsStream();
 
     PipeWriter IHttpResponseBodyFeature.Writer => this;
 
