@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
@@ -160,6 +161,11 @@ public sealed partial class EndingTests
             {
                 web.MapGet("/flood", () => new EventSourceResult(flood.ToAsyncEnumerable()));
                 web.MapGet("/", () => new EventSourceResult(source));
+            },
+            services: services =>
+            {
+                // Kestrel cuts off a slow reader by a data rate of its own, in real time; other servers and HTTP/2 proxies do not.
+                services.Configure<KestrelServerOptions>(kestrel => kestrel.Limits.MinResponseDataRate = null);
             },
             time: _time);
         using var reader = await app.OpenAsync("/");
