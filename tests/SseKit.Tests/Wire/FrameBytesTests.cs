@@ -158,7 +158,7 @@ public class FrameBytesTests
         ];
         foreach (var item in kinds)
         {
-            for (var before = 4096 - 1600; before <= 4096; before++)
+            for (var before = 4096 - 2100; before <= 4096; before++)
             {
                 Assert.Equal(expected, Encoded.Bytes([item], before));
             }
