@@ -9,6 +9,7 @@ namespace SseKit.Tests.Topics;
 /// </summary>
 internal sealed class CapturedConnection : PipeWriter, IHttpResponseBodyFeature, IHttpRequestLifetimeFeature, IDisposable
 {
+    private readonly Lock _gate = new();
     private readonly ArrayBufferWriter<byte> _unflushed = new();
     private readonly CancellationTokenSource _aborted = new();
     private readonly MemoryStream _sent = new();
@@ -24,7 +25,16 @@ internal sealed class CapturedConnection : PipeWriter, IHttpResponseBodyFeature,
     /// <summary>A client that does not read: flushes wait.</summary>
     public bool IsStalled { get; private set; }
 
-    public int Unreceived => (int)(_sent.Length - _sent.Position);
+    public int Unreceived
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return (int)(_sent.Length - _sent.Position);
+            }
+        }
+    }
 
     public Action OnFlush { get; init; } = () => { };
 
@@ -57,9 +67,12 @@ internal sealed class CapturedConnection : PipeWriter, IHttpResponseBodyFeature,
     /// <summary>The next bytes of what was sent.</summary>
     public byte[] Receive(int count)
     {
-        var bytes = new byte[Math.Min(count, Unreceived)];
-        _sent.ReadExactly(bytes);
-        return bytes;
+        lock (_gate)
+        {
+            var bytes = new byte[Math.Min(count, Unreceived)];
+            _sent.ReadExactly(bytes);
+            return bytes;
+        }
     }
 
     /// <summary>The response is over: what was written last is sent without a flush.</summary>
@@ -112,10 +125,14 @@ internal sealed class CapturedConnection : PipeWriter, IHttpResponseBodyFeature,
 
     private void Send()
     {
-        var position = _sent.Position;
-        _sent.Position = _sent.Length;
-        _sent.Write(_unflushed.WrittenSpan);
-        _sent.Position = position;
+        lock (_gate)
+        {
+            var position = _sent.Position;
+            _sent.Position = _sent.Length;
+            _sent.Write(_unflushed.WrittenSpan);
+            _sent.Position = position;
+        }
+
         _unflushed.ResetWrittenCount();
     }
 }

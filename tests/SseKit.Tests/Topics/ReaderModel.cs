@@ -87,7 +87,14 @@ internal sealed class ReaderModel(TopicModel topic, SseStart start, SseGapAction
 
         Require(!_mustBeTold, "was never told of the gap");
         Require(!_inSnapshot, "never got the end of its snapshot");
-        Require(_at is null ? _established is null || topic.Head.Ordinal <= _established.Ordinal : _at == topic.Head, "is not up to date");
+        if (_at is null)
+        {
+            Require(_established is null || topic.Head.Ordinal <= _established.Ordinal, "is not up to date");
+            return;
+        }
+
+        // Who has seen everything, and something more that the store has lost since, is told with the next event.
+        Require(_at == topic.Head || (_at.Cut && Ancestors(_at).Contains(topic.Head)), "is not up to date");
     }
 
     private void ReadBlock(byte[] block)
@@ -238,14 +245,14 @@ internal sealed class ReaderModel(TopicModel topic, SseStart start, SseGapAction
     /// <summary>Events say in their data which type they are of.</summary>
     public static string TypeOf(string data) => data.StartsWith("tick", StringComparison.Ordinal) ? "tick" : "message";
 
-    private static TopicNode Root(TopicNode node)
-    {
-        while (node.Parent is { } parent)
-        {
-            node = parent;
-        }
+    private static TopicNode Root(TopicNode node) => Ancestors(node).Append(node).First(ancestor => ancestor.Parent is null);
 
-        return node;
+    private static IEnumerable<TopicNode> Ancestors(TopicNode node)
+    {
+        for (var parent = node.Parent; parent is not null; parent = parent.Parent)
+        {
+            yield return parent;
+        }
     }
 
     private static bool IsTopicId(string id) => id.Length is > 0 and <= 64 && id.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-');
