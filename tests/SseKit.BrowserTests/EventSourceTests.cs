@@ -206,7 +206,7 @@ public sealed class EventSourceTests(Chromium chromium)
         await AwayAsync(page, server);
         await server.Topics.PublishAsync("topic", "2", Stop);
 
-        await UntilAsync(page, "count('message') === 2");
+        await UntilAsync(page, "seen.at(-1).data === '2'");
         Assert.Equal([("GET", null), ("GET", id)], server.Requests);
     }
 
