@@ -1,10 +1,14 @@
+using System.IO.Compression;
+using System.Text;
+using System.Text.RegularExpressions;
+using Microsoft.Extensions.Time.Testing;
 using SseKit.Tests.Streaming;
 using static SseKit.Tests.Streaming.Waiting;
 
 namespace SseKit.Tests.Watching;
 
 /// <summary>A client that reads all the time, so that a test can wait for what arrives.</summary>
-internal sealed class ArrivingBytes : IDisposable
+internal sealed partial class ArrivingBytes : IDisposable
 {
     private readonly MemoryStream _bytes = new();
     private readonly CancellationTokenSource _leave = new();
@@ -22,7 +26,7 @@ internal sealed class ArrivingBytes : IDisposable
     /// <summary>How many keep-alives have arrived.</summary>
     public int KeepAlives => Text.Split(StreamText.KeepAlive).Length - 1;
 
-    public string Text => System.Text.Encoding.Latin1.GetString(Bytes);
+    public string Text => Encoding.Latin1.GetString(Bytes);
 
     public byte[] Bytes
     {
@@ -43,11 +47,43 @@ internal sealed class ArrivingBytes : IDisposable
         return Bytes;
     }
 
-    /// <summary>Waits until the text has arrived, and nothing else with it.</summary>
+    /// <summary>Waits until the text has arrived, and nothing else with it; one keep-alive stands for several in a row.</summary>
     public async Task ExpectAsync(string text)
     {
-        await Until(() => Text.Length >= text.Length, $"the stream '{text}'");
-        Assert.Equal(text, Text);
+        await Until(() => Collapsed().Length >= text.Length || _reading.IsCompleted, $"the stream '{text}'");
+        Assert.Equal(text, Collapsed());
+    }
+
+    /// <summary>The same for the whole of it.</summary>
+    public async Task ExpectAllAsync(string text)
+    {
+        await _reading.Soon();
+        Assert.Equal(text, Collapsed());
+    }
+
+    /// <summary>Lets intervals pass until a keep-alive arrives, and tells how many.</summary>
+    /// <remarks>
+    /// Mostly it is one. But a client sees bytes a moment before the server is done with sending them, and an interval that passes in that
+    /// moment is no silence.
+    /// </remarks>
+    public async Task<int> SilenceAsync(FakeTimeProvider time)
+    {
+        var before = KeepAlives;
+        for (var intervals = 1; ; intervals++)
+        {
+            time.Advance(TimeSpan.FromSeconds(15));
+            for (var waits = 0; waits < 400; waits++)
+            {
+                if (KeepAlives > before)
+                {
+                    return intervals;
+                }
+
+                await Task.Delay(waits < 20 ? 1 : 5);
+            }
+
+            Assert.True(intervals < 15, $"No keep-alive came after '{Text}'.");
+        }
     }
 
     public void Dispose()
@@ -55,6 +91,11 @@ internal sealed class ArrivingBytes : IDisposable
         _leave.Cancel();
         _leave.Dispose();
     }
+
+    private string Collapsed() => KeepAlivesInARow().Replace(Text, StreamText.KeepAlive);
+
+    [GeneratedRegex("(:\n)+")]
+    private static partial Regex KeepAlivesInARow();
 
     private async Task<HttpResponseMessage> StartAsync(TestApp app, string path, string? accept)
     {
@@ -76,7 +117,7 @@ internal sealed class ArrivingBytes : IDisposable
         using var response = await Started;
         await using var stream = await response.Content.ReadAsStreamAsync();
         await using var body = response.Content.Headers.ContentEncoding.LastOrDefault() == "gzip"
-            ? new System.IO.Compression.GZipStream(stream, System.IO.Compression.CompressionMode.Decompress)
+            ? new GZipStream(stream, CompressionMode.Decompress)
             : stream;
         var buffer = new byte[4096];
         int count;

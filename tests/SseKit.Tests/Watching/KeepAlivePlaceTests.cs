@@ -6,7 +6,6 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
 using SseKit.Tests.Streaming;
 using SseKit.Watching;
-using static SseKit.Tests.Streaming.Waiting;
 
 namespace SseKit.Tests.Watching;
 
@@ -93,21 +92,22 @@ public class KeepAlivePlaceTests
         if (startsFirst)
         {
             await reading.Started.Soon();
-            time.Advance(TimeSpan.FromSeconds(15));
-            await Until(() => reading.KeepAlives == 1);
+            await reading.SilenceAsync(time);
         }
 
         for (var i = 1; i <= stream.Length; i++)
         {
             await hand.WriteAsync(stream.AsMemory(i - 1, 1));
-            var before = reading.KeepAlives;
-            time.Advance(TimeSpan.FromSeconds(15));
 
             // Behind a keep-alive a mark is dropped, whole or in parts, so it begins no line.
             var seen = startsFirst && mark ? stream[Math.Min(i, 3)..i] : stream[..i];
             if (StreamText.IsBetweenEvents(seen))
             {
-                await Until(() => reading.KeepAlives > before);
+                await reading.SilenceAsync(time);
+            }
+            else
+            {
+                time.Advance(TimeSpan.FromSeconds(15));
             }
         }
 
