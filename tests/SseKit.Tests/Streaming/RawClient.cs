@@ -9,7 +9,8 @@ namespace SseKit.Tests.Streaming;
 internal sealed class RawClient : IDisposable
 {
     private readonly Socket _socket;
-    private readonly byte[] _buffer = new byte[16 * 1024];
+    private readonly byte[] _buffer = new byte[64 * 1024];
+    private readonly StringBuilder _arrived = new();
 
     private RawClient(Socket socket) => _socket = socket;
 
@@ -29,23 +30,31 @@ internal sealed class RawClient : IDisposable
 
     public Task GetAsync(string path, string headers = "") => SendAsync($"GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
 
-    /// <summary>Everything up to <paramref name="end"/>, or to the end of the connection where that is null.</summary>
+    /// <summary>What follows the last read, up to <paramref name="end"/>, or to the end of the connection where that is null.</summary>
     public async Task<string> ReadToAsync(string? end)
     {
-        var text = new StringBuilder();
-        while (end is null || !EndsWith(text, end))
+        while (true)
         {
-            var count = await _socket.ReceiveAsync(_buffer).Soon($"'{end}', after {text.Length} characters");
-            if (count == 0)
+            var at = end is null ? -1 : _arrived.ToString().IndexOf(end, StringComparison.Ordinal);
+            if (at >= 0)
             {
-                Assert.True(end is null, $"The connection ended before '{end}', after '{text}'.");
-                break;
+                return Take(at + end!.Length);
             }
 
-            text.Append(Encoding.Latin1.GetString(_buffer, 0, count));
-        }
+            // A large body is looked through only now and then.
+            var count = 0;
+            for (var more = true; more; more = _arrived.Length > 1024 * 1024 && _socket.Available > 0)
+            {
+                count = await _socket.ReceiveAsync(_buffer).Soon($"'{end}', after {_arrived.Length} characters");
+                _arrived.Append(Encoding.Latin1.GetString(_buffer, 0, count));
+            }
 
-        return text.ToString();
+            if (count == 0)
+            {
+                Assert.True(end is null, $"The connection ended before '{end}', after '{_arrived}'.");
+                return Take(_arrived.Length);
+            }
+        }
     }
 
     /// <summary>Says that it will send no more, as a client does that closes in good order.</summary>
@@ -60,7 +69,12 @@ internal sealed class RawClient : IDisposable
 
     public void Dispose() => _socket.Dispose();
 
-    private static bool EndsWith(StringBuilder text, string end) => text.Length >= end.Length && text.ToString(text.Length - end.Length, end.Length) == end;
+    private string Take(int length)
+    {
+        var text = _arrived.ToString(0, length);
+        _arrived.Remove(0, length);
+        return text;
+    }
 }
 
 /// <summary>The chunked transfer coding of HTTP/1.1, read by hand.</summary>

@@ -44,7 +44,7 @@ internal sealed class TestApp : IAsyncDisposable
             IPAddress.Loopback, 0, listen => listen.Protocols = version.Major == 2 ? HttpProtocols.Http2 : HttpProtocols.Http1)));
         map(web);
         await web.StartAsync();
-        var client = new HttpClient(new SocketsHttpHandler { UseProxy = false })
+        var client = new HttpClient(new SocketsHttpHandler { UseProxy = false, ResponseDrainTimeout = TimeSpan.Zero })
         {
             BaseAddress = new Uri(web.Urls.Single()),
             DefaultRequestVersion = version,
