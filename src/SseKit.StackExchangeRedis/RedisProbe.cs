@@ -30,8 +30,8 @@ internal sealed class RedisProbe(RedisConnection connection, SseRedisOptions opt
         {
             _ when Has("WRONGPASS") || Has("NOAUTH") || Has("AuthenticationFailure") || Has("invalid password") =>
                 "Redis refuses the user or the password; correct them in the connection string.",
-            _ when Has("DB index") || Has("database") && Has("available") || Has("SELECT") =>
-                $"Redis has no database {options.Database}; set {nameof(SseRedisOptions)}.{nameof(SseRedisOptions.Database)} to one that it has.",
+            _ when Has("DB index is out of range") || Has("database does not exist") =>
+                $"Redis has no database {options.Database ?? options.Configuration?.DefaultDatabase}; set {nameof(SseRedisOptions)}.{nameof(SseRedisOptions.Database)} to one that it has.",
             _ when Has("unknown command") || Has("Unknown Redis command") || Has("Invalid stream ID") =>
                 "this Redis is too old or no Redis: topics need Redis 6.2 or later, or Valkey, with Streams and scripts.",
             _ when Has("NOPERM") || Has("ACL") =>

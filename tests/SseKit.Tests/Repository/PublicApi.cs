@@ -18,6 +18,33 @@ internal static class PublicApi
         (typeof(ulong), "ulong"), (typeof(float), "float"), (typeof(double), "double"), (typeof(decimal), "decimal"),
     }.ToDictionary(pair => pair.Type, pair => pair.Keyword);
 
+    /// <summary>Compares with the reviewed file, or writes it where <c>SSEKIT_UPDATE_API=1</c> asks for that.</summary>
+    public static void AssertReviewed(Assembly assembly, string reviewedFile)
+    {
+        var actual = Render(assembly);
+        if (Environment.GetEnvironmentVariable("SSEKIT_UPDATE_API") == "1")
+        {
+            File.WriteAllText(reviewedFile, actual);
+            return;
+        }
+
+        var reviewed = File.ReadAllText(reviewedFile).ReplaceLineEndings("\n");
+        if (actual == reviewed)
+        {
+            return;
+        }
+
+        var differences = actual.Split('\n').Except(reviewed.Split('\n')).Select(line => "+ " + line.Trim())
+            .Concat(reviewed.Split('\n').Except(actual.Split('\n')).Select(line => "- " + line.Trim()))
+            .DefaultIfEmpty("(the same lines in another order)");
+        Assert.Fail($"""
+            The public API is not the one in {reviewedFile}:
+            {string.Join('\n', differences)}
+            If that is intended, run this test once with the environment variable SSEKIT_UPDATE_API=1
+            and let the change of PublicApi.txt be reviewed.
+            """);
+    }
+
     public static string Render(Assembly assembly)
     {
         var text = new StringBuilder();
