@@ -3,7 +3,7 @@ using System.Diagnostics;
 
 namespace SseKit.Benchmarks.Client;
 
-/// <summary>As much of HTTP/1.1 as a chunked response needs, in pieces of any size.</summary>
+/// <summary>As much of HTTP/1.1 as a streamed response needs, in pieces of any size.</summary>
 internal sealed class HttpResponseReader(BodyCheck body)
 {
     private enum Part
@@ -18,9 +18,8 @@ internal sealed class HttpResponseReader(BodyCheck body)
     private readonly byte[] _line = new byte[24];
     private Part _part;
     private int _lineLength;
-    private int _headerEnd;
+    private byte[] _headers = [];
     private long _left;
-    private bool _afterFirstLine;
 
     public BodyCheck Body => body;
 
@@ -29,8 +28,6 @@ internal sealed class HttpResponseReader(BodyCheck body)
 
     /// <summary>Whether the response has ended as it should.</summary>
     public bool Done => _part == Part.Done;
-
-    public string? Fault { get; private set; }
 
     public void Take(ReadOnlySpan<byte> bytes)
     {
@@ -67,33 +64,25 @@ internal sealed class HttpResponseReader(BodyCheck body)
 
     private ReadOnlySpan<byte> TakeHeaders(ReadOnlySpan<byte> bytes)
     {
-        for (var i = 0; i < bytes.Length; i++)
+        var seen = _headers.Length;
+        _headers = [.. _headers, .. bytes];
+        var end = _headers.AsSpan().IndexOf("\r\n\r\n"u8);
+        if (end < 0)
         {
-            if (!_afterFirstLine)
-            {
-                if (_lineLength < 15)
-                {
-                    _line[_lineLength++] = bytes[i];
-                }
-
-                _afterFirstLine = bytes[i] == '\n';
-                if (_afterFirstLine && !_line.AsSpan().StartsWith("HTTP/1.1 200"u8))
-                {
-                    Fault ??= "The status is not 200.";
-                }
-            }
-
-            // The blank line: CR LF CR LF.
-            _headerEnd = bytes[i] == (_headerEnd % 2 == 0 ? '\r' : '\n') ? _headerEnd + 1 : bytes[i] == '\r' ? 1 : 0;
-            if (_headerEnd == 4)
-            {
-                HeadersAt = Stopwatch.GetTimestamp();
-                (_part, _lineLength) = (Part.ChunkSize, 0);
-                return bytes[(i + 1)..];
-            }
+            return default;
         }
 
-        return default;
+        HeadersAt = Stopwatch.GetTimestamp();
+        if (!_headers.AsSpan().StartsWith("HTTP/1.1 200"u8))
+        {
+            throw new IOException($"The status is not 200: {System.Text.Encoding.ASCII.GetString(_headers, 0, end)}");
+        }
+
+        // nchan sends no chunks: its body ends with the connection.
+        var chunked = _headers.AsSpan(0, end).IndexOf("Transfer-Encoding: chunked"u8) >= 0;
+        (_part, _left) = chunked ? (Part.ChunkSize, 0) : (Part.Chunk, long.MaxValue);
+        _headers = [];
+        return bytes[(end + 4 - seen)..];
     }
 
     private ReadOnlySpan<byte> TakeChunkSize(ReadOnlySpan<byte> bytes)

@@ -97,7 +97,7 @@ internal sealed unsafe class Subscribers : IDisposable
         ThrowIfFailed();
         foreach (var reader in _readers)
         {
-            if ((reader.Fault ?? reader.Body.Fault) is { } fault)
+            if (reader.Body.Fault is { } fault)
             {
                 throw new IOException(fault);
             }

@@ -38,6 +38,7 @@ internal static class MacroRun
     [
         .. SingleStreamRows.All(quick),
         .. FanOutRows.All(quick),
+        .. IdleRows.All(quick),
     ];
 
     private static string? Value(string[] args, string name) => Array.IndexOf(args, name) is var at and >= 0 ? args[at + 1] : null;

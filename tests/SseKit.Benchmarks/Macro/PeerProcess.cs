@@ -50,7 +50,7 @@ internal sealed class PeerProcess : IDisposable
     /// <summary>Waits until the connections of the last measurement are gone.</summary>
     public void Settle()
     {
-        for (var started = Stopwatch.GetTimestamp(); Descriptors > EmptyDescriptors + 16;)
+        for (var started = Stopwatch.GetTimestamp(); Descriptors > EmptyDescriptors + 100;)
         {
             if (Stopwatch.GetElapsedTime(started) > TimeSpan.FromSeconds(30))
             {
