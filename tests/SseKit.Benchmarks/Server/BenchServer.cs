@@ -51,6 +51,11 @@ internal static class BenchServer
         var topics = app.Services.GetRequiredService<ISseTopics>();
         Answer([.. app.Urls.Select(url => (object)new Uri(url).Port)]);
         var sequence = 0L;
+        var publishers = new Dictionary<string, Action>
+        {
+            ["ssekit"] = () => topics.PublishAsync(Topic, Content.FanOut(++sequence, Stopwatch.GetTimestamp())).AsTask().GetAwaiter().GetResult(),
+            ["typed"] = () => hub.Publish(Content.FanOut(++sequence, Stopwatch.GetTimestamp())),
+        };
         while (Console.In.ReadLine() is { } line)
         {
             var words = line.Split(' ');
@@ -67,12 +72,13 @@ internal static class BenchServer
                     Console.Out.WriteLine(await topics.GetPositionAsync(Topic));
                     break;
                 case "publish":
-                    // One after the other at the given distance in microseconds, or at once.
-                    await PublishAsync(Int(words[2]), Int(words[3]), Publisher(words[1], topics, hub));
+                    Publish(Int(words[2]), distance: 0, publishers[words[1]]);
                     Answer(sequence);
                     break;
                 case "start":
-                    _ = PublishAsync(Int(words[2]), Int(words[3]), Publisher(words[1], topics, hub));
+                    // One after the other at the given distance in microseconds, while other commands are answered.
+                    var (count, distance, publisher) = (Int(words[2]), Int(words[3]), publishers[words[1]]);
+                    new Thread(() => Publish(count, distance, publisher)).Start();
                     Answer(sequence);
                     break;
                 case "cost":
@@ -86,14 +92,6 @@ internal static class BenchServer
         // The input's end is the parent's.
         Environment.Exit(0);
         return 0;
-
-        Func<Task> Publisher(string to, ISseTopics sse, ChannelHub channels) => to == "typed"
-            ? () =>
-            {
-                channels.Publish(Content.FanOut(++sequence, Stopwatch.GetTimestamp()));
-                return Task.CompletedTask;
-            }
-        : async () => await sse.PublishAsync(Topic, Content.FanOut(++sequence, Stopwatch.GetTimestamp()));
     }
 
     private static Task Plain(HttpContext context)
@@ -103,27 +101,19 @@ internal static class BenchServer
         return context.Response.Body.WriteAsync("ok"u8.ToArray()).AsTask();
     }
 
-    private static async Task PublishAsync(int count, int distance, Func<Task> publish)
+    private static void Publish(int count, int distance, Action publish)
     {
-        // A publisher of its own: not on the thread that reads commands, and not at the mercy of a full thread pool.
-        await Task.Factory.StartNew(
-            () =>
+        var started = Stopwatch.GetTimestamp();
+        for (var i = 0; i < count; i++)
+        {
+            var ahead = TimeSpan.FromMicroseconds((double)i * distance) - Stopwatch.GetElapsedTime(started);
+            if (ahead > TimeSpan.Zero)
             {
-                var started = Stopwatch.GetTimestamp();
-                for (var i = 0; i < count; i++)
-                {
-                    var ahead = TimeSpan.FromMicroseconds((double)i * distance) - Stopwatch.GetElapsedTime(started);
-                    if (ahead > TimeSpan.Zero)
-                    {
-                        Thread.Sleep(ahead);
-                    }
+                Thread.Sleep(ahead);
+            }
 
-                    publish().GetAwaiter().GetResult();
-                }
-            },
-            CancellationToken.None,
-            TaskCreationOptions.LongRunning,
-            TaskScheduler.Default);
+            publish();
+        }
     }
 
     /// <summary>Nanoseconds for a publish to a topic that is as full as it gets.</summary>
