@@ -105,9 +105,7 @@ public class EventSourceResult : IResult, IActionResult, IEndpointMetadataProvid
     {
         ArgumentNullException.ThrowIfNull(httpContext);
         var host = StreamHost.Of(httpContext);
-        var endpoint = httpContext.GetEndpoint()?.Metadata.GetMetadata<SseStreamOptions>();
-        var keepAlive = _options?.KeepAliveInterval ?? endpoint?.KeepAliveInterval ?? host.Options.KeepAliveInterval;
-        return EventStream.RunAsync(httpContext, host, keepAlive, (host, stop) => _open(httpContext, host, stop));
+        return EventStream.RunAsync(httpContext, host, StreamSettings.Of(httpContext, host.Settings, _options), (host, stop) => _open(httpContext, host, stop));
     }
 
     /// <summary>The same, called by MVC.</summary>

@@ -17,7 +17,7 @@ public static class SseApplicationBuilderExtensions
     /// Put it after <c>UseResponseCompression</c> and before whatever writes the streams. A response that is encoded by the time it gets here,
     /// that has a <c>Content-Length</c>, or that answers HEAD is left alone. The headers of a silent stream leave at once where the stream
     /// calls <c>StartAsync</c>, or <c>DisableBuffering</c> as <c>TypedResults</c> does, unless a middleware after this one has awaited
-    /// something before: then they leave with the first write. The interval is <c>SseOptions.KeepAliveInterval</c>; no registration is needed.
+    /// something before or has wrapped the response: then they leave with the first write. The interval is <c>SseOptions.KeepAliveInterval</c>; no registration is needed.
     /// </remarks>
     public static IApplicationBuilder UseSse(this IApplicationBuilder app)
     {

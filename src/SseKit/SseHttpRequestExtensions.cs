@@ -22,7 +22,8 @@ public static class SseHttpRequestExtensions
             id = request.Query["lastEventId"];
         }
 
-        var joined = id.ToString();
-        return joined.Length == 0 ? null : joined;
+        // Not ToString, which leaves empty ones out: one of two would be taken for the client's id.
+        var joined = id.Count == 1 ? id[0] : string.Join(',', id.ToArray());
+        return string.IsNullOrEmpty(joined) ? null : joined;
     }
 }

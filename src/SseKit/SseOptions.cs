@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Microsoft.AspNetCore.Http;
 
 namespace SseKit;
 
@@ -13,10 +14,71 @@ public sealed class SseOptions
     public TimeSpan KeepAliveInterval { get; set; } = TimeSpan.FromSeconds(15);
 
     /// <summary>
-    /// How long a client waits before it reconnects, where SseKit tells it so: after a failure before the first event of a stream that the
-    /// client had been on, when it gets this to twice this. Default 3 s, what browsers use by themselves; zero to one day.
+    /// How long a client is to wait before it reconnects. It is told so where it is sent away (over a limit, after a failure of the store), and
+    /// at the start of every stream where <see cref="ReconnectDelay"/> is set. Default 3 s, what browsers use by themselves; zero to one day.
     /// </summary>
     public TimeSpan ReconnectionInterval { get; set; } = TimeSpan.FromSeconds(3);
+
+    /// <summary>
+    /// How long clients are to stay away when the app stops. Behind a single proxy this should outlast the restart, since the proxy's 502 would
+    /// end their EventSource for good. Default null: <see cref="ReconnectionInterval"/>; zero to one day.
+    /// </summary>
+    public TimeSpan? ReconnectDelay { get; set; }
+
+    /// <summary>
+    /// Over how long the return of clients that are sent away at the same time is spread: each is told its own time. Default 3 s; zero to one
+    /// day.
+    /// </summary>
+    public TimeSpan ReconnectSpread { get; set; } = TimeSpan.FromSeconds(3);
+
+    /// <summary>
+    /// Over how long the ends of streams are spread when the app stops, the newest last. Default zero: all at once. It must be shorter than
+    /// <c>HostOptions.ShutdownTimeout</c>.
+    /// </summary>
+    public TimeSpan DrainWindow { get; set; }
+
+    /// <summary>An event that every stream ends with when the app stops. Default null: none.</summary>
+    public SseEvent? DrainEvent { get; set; }
+
+    /// <summary>
+    /// How many streams may be open. One more is answered with 200, a <c>retry:</c> and an end, because any other status would keep an
+    /// EventSource from ever coming back. Default null: no limit; at least 1.
+    /// </summary>
+    public int? MaxConnections { get; set; }
+
+    /// <summary>How many streams of one <see cref="ConnectionKey"/> may be open; as <see cref="MaxConnections"/>.</summary>
+    public int? MaxConnectionsPerKey { get; set; }
+
+    /// <summary>
+    /// Whom a stream belongs to, for <see cref="MaxConnectionsPerKey"/> and <see cref="ISseConnections.EndStreams"/>: the user, the session, the
+    /// address. Null, from the function too: nobody.
+    /// </summary>
+    public Func<HttpContext, string?>? ConnectionKey { get; set; }
+
+    /// <summary>
+    /// How long a stream may be open; each ends up to a tenth earlier, at a time of its own, and its client reconnects. Default null: no limit;
+    /// 1 s or more.
+    /// </summary>
+    public TimeSpan? MaxConnectionAge { get; set; }
+
+    /// <summary>
+    /// Whether a stream ends when the authentication ticket of its request expires (to the second), so that the reconnect asks again who it is.
+    /// Default true.
+    /// </summary>
+    public bool EndWhenTicketExpires { get; set; } = true;
+
+    /// <summary>
+    /// How long a client may leave what was sent to it unread before it is cut off (to the second). What waits for it is at most the server's
+    /// response buffer (64 KiB in Kestrel) and one segment or event. On Linux a peer that vanished is found out after the same time. Default
+    /// 30 s; 1 s to 1 hour, or <see cref="Timeout.InfiniteTimeSpan"/>.
+    /// </summary>
+    public TimeSpan WriteTimeout { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>
+    /// Called once when a stream fails after it began, before it ends; the event that it returns is the last that the client gets. What it
+    /// throws is logged.
+    /// </summary>
+    public Func<HttpContext, Exception, SseEvent?>? OnError { get; set; }
 
     /// <summary>How values become JSON. Default null: as the app's <c>Microsoft.AspNetCore.Http.Json.JsonOptions</c> say, in MVC too.</summary>
     public JsonSerializerOptions? JsonSerializerOptions { get; set; }

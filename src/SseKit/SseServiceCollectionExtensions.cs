@@ -25,6 +25,7 @@ public static class SseServiceCollectionExtensions
         services.AddOptions<SseOptions>().Configure(configure).ValidateOnStart();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<SseOptions>, SseOptionsValidation>());
         services.TryAddSingleton<StreamHost>(StreamHost.Create);
+        services.TryAddSingleton<ISseConnections, SseConnections>();
         services.TryAddSingleton<ISseBacklog>(provider => new InMemoryBacklog(provider.GetRequiredService<IOptions<SseOptions>>().Value));
         services.TryAddSingleton(provider =>
         {

@@ -8,6 +8,9 @@ public sealed class SseStreamOptions
     /// <summary>As <see cref="SseOptions.KeepAliveInterval"/>.</summary>
     public TimeSpan? KeepAliveInterval { get; set; }
 
+    /// <summary>As <see cref="SseOptions.OnError"/>.</summary>
+    public Func<HttpContext, Exception, SseEvent?>? OnError { get; set; }
+
     /// <summary>Topics: where a subscriber without a <c>Last-Event-ID</c> begins. Default <see cref="SseStart.Live"/>.</summary>
     public SseStart Start { get; set; }
 

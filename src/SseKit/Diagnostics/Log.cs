@@ -22,4 +22,16 @@ internal static partial class Log
 
     [LoggerMessage(6, LogLevel.Warning, "The backlog could not be read for topic {Topic}; its subscribers stay, and it is tried again.", EventName = "FeedFailed")]
     public static partial void FeedFailed(ILogger logger, string topic, Exception exception);
+
+    [LoggerMessage(7, LogLevel.Debug, "The event stream {Path} was refused: {Reason}.", EventName = "StreamRefused")]
+    public static partial void StreamRefused(ILogger logger, string path, string reason);
+
+    [LoggerMessage(8, LogLevel.Debug, "The client of the event stream {Path} has read nothing for {WriteTimeout}; it was cut off.", EventName = "ClientStalled")]
+    public static partial void ClientStalled(ILogger logger, string path, TimeSpan writeTimeout);
+
+    [LoggerMessage(9, LogLevel.Error, "OnError of the event stream {Path} failed itself.", EventName = "HookFailed")]
+    public static partial void HookFailed(ILogger logger, string path, Exception exception);
+
+    [LoggerMessage(10, LogLevel.Debug, "A keep-alive could not be written to the event stream {Path}; it gets no more of them.", EventName = "KeepAliveFailed")]
+    public static partial void KeepAliveFailed(ILogger logger, string path, Exception exception);
 }

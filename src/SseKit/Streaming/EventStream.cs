@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.IO.Pipelines;
 using System.Runtime.CompilerServices;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using SseKit.Diagnostics;
@@ -16,7 +17,7 @@ namespace SseKit.Streaming;
 /// </summary>
 [SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "A token source without a timer holds nothing; a source left behind may still look at it.")]
 [SuppressMessage("Reliability", "CA2012:Use ValueTasks correctly", Justification = "A step is kept over the waits for it and its result is taken once.")]
-internal sealed class EventStream : KeepAliveMember
+internal sealed class EventStream : KeepAliveMember, IOpenStream
 {
     [Flags]
     private enum Wakes
@@ -25,8 +26,9 @@ internal sealed class EventStream : KeepAliveMember
         Source = 1,
         KeepAlive = 2,
         Left = 4,
-        Stopping = 8,
-        StopOverdue = 16,
+        Ended = 8,
+        Stopping = 16,
+        StopOverdue = 32,
     }
 
     // As much as fills a few of the server's blocks; beyond it a burst only piles up memory.
@@ -44,21 +46,29 @@ internal sealed class EventStream : KeepAliveMember
     private readonly HttpContext _context;
     private readonly IHttpRequestLifetimeFeature? _lifetime;
     private readonly StreamHost _host;
+    private readonly StreamSettings _settings;
     private readonly string _path;
     private readonly bool _resumes;
     private readonly long _flushAfter;
     private readonly Action _sourceReady;
     private ITimer? _stopGrace;
+    private FrameSource? _source;
     private PipeFrames? _out;
     private ValueTask<bool> _step;
     private int _wakes;
+    private readonly long _expires;
+    private long _flushStarted;
+    private SseEvent? _last;
     private bool _stepPending;
-    private bool _flushing;
 
-    private EventStream(HttpContext context, StreamHost host)
+    private EventStream(HttpContext context, StreamHost host, StreamSettings settings)
     {
         _context = context;
         _host = host;
+        _settings = settings;
+        Key = host.Options.ConnectionKey?.Invoke(context);
+        LastWrite = host.Time.GetTimestamp();
+        _expires = StreamAge.ExpiresAt(context, host, LastWrite);
         _lifetime = context.Features.Get<IHttpRequestLifetimeFeature>();
         _path = context.Request.Path;
         _resumes = context.Request.GetLastEventId() is not null;
@@ -67,14 +77,17 @@ internal sealed class EventStream : KeepAliveMember
     }
 
     /// <summary>Whether the stream is over, whatever the source still has.</summary>
-    private bool IsOver => (Volatile.Read(ref _wakes) & (int)(Wakes.Left | Wakes.Stopping)) != 0;
+    private bool IsOver => Has(Wakes.Left | Wakes.Ended | Wakes.Stopping);
+
+    public string? Key { get; }
 
     /// <summary>Sends the stream; completes when the request can be let go.</summary>
     /// <param name="context">The request.</param>
     /// <param name="host">The host.</param>
-    /// <param name="keepAlive">The interval, or <see cref="Timeout.InfiniteTimeSpan"/>.</param>
+    /// <param name="settings">What its endpoint and its result have chosen.</param>
     /// <param name="open">Makes the source, which is to end when its token says so.</param>
-    public static async Task RunAsync(HttpContext context, StreamHost host, TimeSpan keepAlive, Func<StreamHost, CancellationToken, FrameSource> open)
+    public static async Task RunAsync(
+        HttpContext context, StreamHost host, StreamSettings settings, Func<StreamHost, CancellationToken, FrameSource> open)
     {
         OwnStream.Announce(context);
         ResponsePreamble.BeforeSource(context);
@@ -84,20 +97,77 @@ internal sealed class EventStream : KeepAliveMember
             return;
         }
 
-        var stream = new EventStream(context, host);
-        await using var left = context.RequestAborted.UnsafeRegister(static stream => ((EventStream)stream!).Wake(Wakes.Left), stream);
-        await using var stopping = host.Stopping.UnsafeRegister(static stream => ((EventStream)stream!).Stop(), stream);
+        var stream = new EventStream(context, host, settings);
+        var stopping = host.Stopping.IsCancellationRequested;
+        if (stopping || host.Streams.TryEnter(stream) is not { } place)
+        {
+            await stream.SendAwayAsync(stopping);
+            return;
+        }
+
         try
         {
-            await stream.RunAsync(keepAlive, open);
+            await using var left = context.RequestAborted.UnsafeRegister(static stream => ((EventStream)stream!).Wake(Wakes.Left), stream);
+            if (host.Stopping.IsCancellationRequested)
+            {
+                // It came in while the drain was already taking down who is there.
+                stream.End(StreamEnd.Stopping, host.Options.DrainEvent);
+            }
+
+            await stream.RunAsync(open);
         }
         finally
         {
+            host.Streams.Leave(place);
             stream._stopGrace?.Dispose();
+            if (host.Stopping.IsCancellationRequested)
+            {
+                CutOffLater(context);
+            }
         }
     }
 
     public override void KeepAliveDue() => Wake(Wakes.KeepAlive);
+
+    public void End(StreamEnd why, SseEvent? last)
+    {
+        if (why != StreamEnd.Stopping)
+        {
+            if ((Interlocked.Or(ref _wakes, (int)Wakes.Ended) & (int)Wakes.Ended) == 0)
+            {
+                _last = last;
+                _wake.Set();
+            }
+        }
+        else if ((Interlocked.Or(ref _wakes, (int)Wakes.Stopping) & (int)Wakes.Stopping) == 0)
+        {
+            _stopGrace = TimeProvider.System.CreateTimer(
+                static stream => ((EventStream)stream!).StopIsOverdue(), this, StopGrace, Timeout.InfiniteTimeSpan);
+            _wake.Set();
+        }
+    }
+
+    public bool IsOverdue(long now) => now >= _expires || IsStalled(now);
+
+    public void CheckTime(long now)
+    {
+        if (IsStalled(now))
+        {
+            Log.ClientStalled(_host.Logger, _path, _host.Options.WriteTimeout);
+            _lifetime?.Abort();
+        }
+        else
+        {
+            End(StreamEnd.Aged, last: null);
+        }
+    }
+
+    private bool IsStalled(long now) =>
+        Volatile.Read(ref _flushStarted) is var started && started != 0
+        && _host.Options.WriteTimeout != Timeout.InfiniteTimeSpan
+        && _host.Time.GetElapsedTime(started, now) > _host.Options.WriteTimeout;
+
+    private bool Has(Wakes any) => (Volatile.Read(ref _wakes) & (int)any) != 0;
 
     private void Wake(Wakes why, bool inline = false)
     {
@@ -105,17 +175,10 @@ internal sealed class EventStream : KeepAliveMember
         _wake.Set(inline);
     }
 
-    private void Stop()
-    {
-        _stopGrace = TimeProvider.System.CreateTimer(
-            static stream => ((EventStream)stream!).StopIsOverdue(), this, StopGrace, Timeout.InfiniteTimeSpan);
-        Wake(Wakes.Stopping);
-    }
-
     private void StopIsOverdue()
     {
         // Aborting is the one thing that may be done from another thread, and all that ends a flush to a client that does not read.
-        if (Volatile.Read(ref _flushing))
+        if (Volatile.Read(ref _flushStarted) != 0)
         {
             _lifetime?.Abort();
         }
@@ -123,27 +186,52 @@ internal sealed class EventStream : KeepAliveMember
         Wake(Wakes.StopOverdue);
     }
 
-    private async Task RunAsync(TimeSpan keepAlive, Func<StreamHost, CancellationToken, FrameSource> open)
+    /// <summary>
+    /// The server goes on sending what it has taken over, and a client that does not read would hold up the host's stop with that. On
+    /// HTTP/1.1 the connection is this stream's alone, so it is closed in good order after it, and cut off where that takes too long. One of
+    /// a later version may carry others.
+    /// </summary>
+    private static void CutOffLater(HttpContext context)
     {
-        FrameSource? source = null;
-        LastWrite = _host.Time.GetTimestamp();
-        var clocked = keepAlive != Timeout.InfiniteTimeSpan;
+        if (!HttpProtocol.IsHttp11(context.Request.Protocol)
+            || context.Features.Get<IConnectionLifetimeFeature>() is not { } connection
+            || context.Features.Get<IConnectionLifetimeNotificationFeature>() is not { } notification)
+        {
+            return;
+        }
+
+        notification.RequestClose();
+        _ = CutOffAsync();
+
+        async Task CutOffAsync()
+        {
+            await Task.Delay(StopGrace, connection.ConnectionClosed).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (!connection.ConnectionClosed.IsCancellationRequested)
+            {
+                connection.Abort();
+            }
+        }
+    }
+
+    private async Task RunAsync(Func<StreamHost, CancellationToken, FrameSource> open)
+    {
+        var clocked = _settings.KeepAliveInterval != Timeout.InfiniteTimeSpan;
         if (clocked)
         {
-            _host.KeepAlive.Add(this, keepAlive);
+            _host.KeepAlive.Add(this, _settings.KeepAliveInterval);
         }
 
         try
         {
-            source = open(_host, _sourceStop.Token);
-            await PumpAsync(source);
+            _source = open(_host, _sourceStop.Token);
+            await PumpAsync(_source);
         }
         catch (Exception exception) when (IsOver)
         {
             // The client has left or the host stops: what a source or a write throws then is the echo of it.
             Log.SourceFailedAfterEnd(_host.Logger, _path, exception);
         }
-        catch (Exception exception) when (_out is not null || _resumes || source?.IsTransient(exception) == true)
+        catch (Exception exception) when (_out is not null || _resumes || _source?.IsTransient(exception) == true)
         {
             await FailAsync(exception);
         }
@@ -151,10 +239,15 @@ internal sealed class EventStream : KeepAliveMember
         {
             if (clocked)
             {
-                _host.KeepAlive.Remove(this, keepAlive);
+                _host.KeepAlive.Remove(this, _settings.KeepAliveInterval);
             }
 
-            await LetGoAsync(source);
+            if (IsOver)
+            {
+                await QuietlyAsync(SayGoodbyeAsync());
+            }
+
+            await LetGoAsync(_source);
         }
     }
 
@@ -166,8 +259,12 @@ internal sealed class EventStream : KeepAliveMember
             _step = source.MoveNextAsync();
             if (!_step.IsCompleted)
             {
-                await BeginAsync();
-                if (!await FlushAsync())
+                if (_out is null)
+                {
+                    await BeginAsync(alone: true);
+                    LastWrite = _host.Time.GetTimestamp();
+                }
+                else if (!await FlushAsync())
                 {
                     Wake(Wakes.Left);
                 }
@@ -210,17 +307,32 @@ internal sealed class EventStream : KeepAliveMember
         }
 
         await BeginAsync();
-        _out!.Give();
+        await FlushRestAsync();
     }
 
-    /// <summary>Sends the headers on their way, with the first flush or at the first wait.</summary>
-    private async ValueTask BeginAsync()
+    /// <summary>Sends the headers on their way: with the first flush, or <paramref name="alone"/> and now.</summary>
+    private async ValueTask BeginAsync(bool alone = false)
     {
-        if (_out is null)
+        if (_out is not null)
         {
-            ResponsePreamble.Apply(_context, _host.Logger);
-            await _context.Response.StartAsync();
-            _out = new PipeFrames(_context.Response.BodyWriter);
+            return;
+        }
+
+        ResponsePreamble.Apply(_context, _host.Logger);
+        PeerTimeout.Set(_context, _host.Options.WriteTimeout);
+
+        // By the stream: where a middleware has put one around the response, as response compression does, an empty flush of its writer
+        // goes nowhere, and once it was started not even an empty flush of the stream would.
+        await (alone ? _context.Response.Body.FlushAsync() : _context.Response.StartAsync());
+        _out = new PipeFrames(_context.Response.BodyWriter);
+        if (_host.Options.ReconnectDelay is not null && !IsOver)
+        {
+            // The delay that a drain told it stays with an EventSource for its life, unless it is told another.
+            EventFrame.WriteRetry(_out, _host.Options.ReconnectionInterval);
+            if (alone)
+            {
+                await FlushAsync();
+            }
         }
     }
 
@@ -249,7 +361,7 @@ internal sealed class EventStream : KeepAliveMember
             if ((wakes & Wakes.KeepAlive) != 0)
             {
                 Interlocked.And(ref _wakes, ~(int)Wakes.KeepAlive);
-                _out!.Write(":\n"u8);
+                _source!.WriteKeepAlive(_out!);
                 if (!await FlushAsync())
                 {
                     Wake(Wakes.Left);
@@ -270,8 +382,13 @@ internal sealed class EventStream : KeepAliveMember
     {
         try
         {
-            Volatile.Write(ref _flushing, true);
-            var result = await _out!.FlushAsync();
+            var flush = _out!.FlushAsync();
+            if (!flush.IsCompleted)
+            {
+                Volatile.Write(ref _flushStarted, _host.Time.GetTimestamp());
+            }
+
+            var result = await flush;
             LastWrite = _host.Time.GetTimestamp();
             return !result.IsCompleted && !result.IsCanceled;
         }
@@ -282,7 +399,16 @@ internal sealed class EventStream : KeepAliveMember
         }
         finally
         {
-            Volatile.Write(ref _flushing, false);
+            Volatile.Write(ref _flushStarted, 0);
+        }
+    }
+
+    /// <summary>The last flush. It can't be left to the server: where a middleware put its own stream into the response, nobody completes the pipe over it.</summary>
+    private async ValueTask FlushRestAsync()
+    {
+        if (_out!.Unflushed > 0)
+        {
+            await FlushAsync();
         }
     }
 
@@ -294,10 +420,53 @@ internal sealed class EventStream : KeepAliveMember
         {
             // A status other than 200 would end the client's EventSource for good, and it has been on this stream before.
             await BeginAsync();
-            EventFrame.WriteRetry(_out!, _host.Options.ReconnectionInterval * (1 + Random.Shared.NextDouble()));
+            EventFrame.WriteRetry(_out!, _host.TimeAway(stopping: false));
         }
 
-        _out!.Give();
+        try
+        {
+            WriteLast(_settings.OnError?.Invoke(_context, exception));
+        }
+        catch (Exception hookException)
+        {
+            Log.HookFailed(_host.Logger, _path, hookException);
+        }
+
+        await FlushRestAsync();
+    }
+
+    /// <summary>The answer to who can't be let in: it has to be 200, and an end, for its EventSource to try again.</summary>
+    private async Task SendAwayAsync(bool stopping)
+    {
+        Log.StreamRefused(_host.Logger, _path, stopping ? "the app stops" : "a limit is reached");
+        Interlocked.Or(ref _wakes, (int)(stopping ? Wakes.Stopping : Wakes.Ended));
+        await SayGoodbyeAsync(away: true);
+    }
+
+    /// <summary>What a stream ends with that is ended from outside.</summary>
+    private async Task SayGoodbyeAsync(bool away = false)
+    {
+        if (Has(Wakes.Left))
+        {
+            return;
+        }
+
+        await BeginAsync();
+        if (away || Has(Wakes.Stopping))
+        {
+            EventFrame.WriteRetry(_out!, _host.TimeAway(Has(Wakes.Stopping)));
+        }
+
+        WriteLast(_last ?? (Has(Wakes.Stopping) ? _host.Options.DrainEvent : null));
+        await FlushRestAsync();
+    }
+
+    private void WriteLast(SseEvent? last)
+    {
+        if (last is { } item)
+        {
+            EventFrame.Write(_out!, item, _host.Json);
+        }
     }
 
     /// <summary>
@@ -306,48 +475,49 @@ internal sealed class EventStream : KeepAliveMember
     /// </summary>
     private async Task LetGoAsync(FrameSource? source)
     {
+        // One by one, each whatever the others do: nothing that fails here may lead to a disposal during a step.
+        StopSource();
+        if (source is null)
+        {
+            return;
+        }
+
+        if (_stepPending)
+        {
+            await QuietlyAsync(CompleteResponseAsync());
+            if (!await SourceIsReadyAsync())
+            {
+                _ = LetGoLaterAsync(source);
+                return;
+            }
+
+            await QuietlyAsync(_step.AsTask());
+        }
+
+        await DisposeAsync(source);
+    }
+
+    private void StopSource()
+    {
         try
         {
-            await _sourceStop.CancelAsync();
-            if (_stepPending)
-            {
-                await CompleteResponseAsync();
-                if (!await SourceIsReadyAsync())
-                {
-                    _ = LetGoLaterAsync(source!);
-                    return;
-                }
-
-                await _step;
-            }
+            // Here and not on another thread, which would only be waited for: a seeded scheduler in the tests sees every step.
+            _sourceStop.Cancel();
         }
-        catch (Exception exception)
+        catch (AggregateException exception)
         {
             Log.SourceFailedAfterEnd(_host.Logger, _path, exception);
-        }
-
-        if (source is not null)
-        {
-            await DisposeAsync(source);
         }
     }
 
     private async Task LetGoLaterAsync(FrameSource source)
     {
-        try
+        while (!Has(Wakes.Source))
         {
-            while ((Volatile.Read(ref _wakes) & (int)Wakes.Source) == 0)
-            {
-                await _wake.WaitAsync();
-            }
-
-            await _step;
-        }
-        catch (Exception exception)
-        {
-            Log.SourceFailedAfterEnd(_host.Logger, _path, exception);
+            await _wake.WaitAsync();
         }
 
+        await QuietlyAsync(_step.AsTask());
         await DisposeAsync(source);
     }
 
@@ -373,6 +543,18 @@ internal sealed class EventStream : KeepAliveMember
         }
     }
 
+    private async Task QuietlyAsync(Task task)
+    {
+        try
+        {
+            await task;
+        }
+        catch (Exception exception)
+        {
+            Log.SourceFailedAfterEnd(_host.Logger, _path, exception);
+        }
+    }
+
     /// <summary>Waits for what was asked to report; false when the host's stop can't wait for it any longer.</summary>
     private async ValueTask<bool> SourceIsReadyAsync()
     {
@@ -390,15 +572,14 @@ internal sealed class EventStream : KeepAliveMember
 
     private async Task CompleteResponseAsync()
     {
-        Volatile.Write(ref _flushing, true);
+        Volatile.Write(ref _flushStarted, _host.Time.GetTimestamp());
         try
         {
-            _out?.Give();
             await _context.Response.CompleteAsync();
         }
         finally
         {
-            Volatile.Write(ref _flushing, false);
+            Volatile.Write(ref _flushStarted, 0);
         }
     }
 }

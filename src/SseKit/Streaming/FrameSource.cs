@@ -11,6 +11,9 @@ internal abstract class FrameSource : IAsyncDisposable
     /// <summary>Writes the frames that it has gone on to.</summary>
     public abstract void Write(FrameBuffer buffer);
 
+    /// <summary>Writes what shows that the connection lives, while a step is pending.</summary>
+    public virtual void WriteKeepAlive(FrameBuffer buffer) => buffer.Write(":\n"u8);
+
     /// <summary>Whether a failure is nobody's fault at the other end, so that the client is to come back even to a stream that never began.</summary>
     public virtual bool IsTransient(Exception exception) => false;
 

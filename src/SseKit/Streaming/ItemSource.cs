@@ -31,8 +31,8 @@ internal sealed class MappedItems<T>(IAsyncEnumerable<T> items, Func<T, SseEvent
 }
 
 /// <summary>Values as JSON by one contract, without a box for each.</summary>
-internal sealed class JsonItems<T>(IAsyncEnumerable<T> items, string? eventType, JsonTypeInfo<T> contract, CancellationToken cancellationToken)
+internal sealed class JsonItems<T>(IAsyncEnumerable<T> items, string? eventType, JsonTypeInfo<T> contract, bool given, CancellationToken cancellationToken)
     : ItemSource<T>(items, cancellationToken)
 {
-    public override void Write(FrameBuffer buffer) => EventFrame.WriteJson(buffer, eventType, Current, contract);
+    public override void Write(FrameBuffer buffer) => EventFrame.WriteJson(buffer, eventType, Current, contract, given);
 }

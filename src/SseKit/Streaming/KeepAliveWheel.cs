@@ -136,6 +136,7 @@ internal sealed class KeepAliveWheel
     {
         var share = Math.Max(SmallestShare, 3 * _members / _slots.Length);
         var earliest = Math.Max(_turned + 1, due - (_slots.Length / 2));
+        var emptiest = (int)(due % _slots.Length);
         for (var candidate = due; candidate >= earliest; candidate--)
         {
             var slot = (int)(candidate % _slots.Length);
@@ -143,9 +144,15 @@ internal sealed class KeepAliveWheel
             {
                 return slot;
             }
+
+            if (_counts[slot] < _counts[emptiest])
+            {
+                emptiest = slot;
+            }
         }
 
-        return (int)(due % _slots.Length);
+        // All have their share when everybody was written to at once and is put off at once.
+        return emptiest;
     }
 
     private void Link(KeepAliveMember member, int slot)

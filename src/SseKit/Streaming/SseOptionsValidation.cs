@@ -1,9 +1,10 @@
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
 
 namespace SseKit.Streaming;
 
 /// <summary>Refuses settings that can't work when the app starts, all at once, each with its name, its value and the cure.</summary>
-internal sealed class SseOptionsValidation : IValidateOptions<SseOptions>
+internal sealed class SseOptionsValidation(IOptions<HostOptions> host) : IValidateOptions<SseOptions>
 {
     public ValidateOptionsResult Validate(string? name, SseOptions options)
     {
@@ -12,6 +13,22 @@ internal sealed class SseOptionsValidation : IValidateOptions<SseOptions>
         [
             StreamChoices.KeepAliveFault(options.KeepAliveInterval, Prefix + nameof(options.KeepAliveInterval)),
             StreamChoices.ReconnectionFault(options.ReconnectionInterval, Prefix + nameof(options.ReconnectionInterval)),
+            options.ReconnectDelay is { } delay ? StreamChoices.ReconnectionFault(delay, Prefix + nameof(options.ReconnectDelay)) : null,
+            StreamChoices.ReconnectionFault(options.ReconnectSpread, Prefix + nameof(options.ReconnectSpread)),
+            options.DrainWindow >= TimeSpan.Zero && (options.DrainWindow == TimeSpan.Zero || options.DrainWindow < host.Value.ShutdownTimeout)
+                ? null
+                : $"{Prefix}{nameof(options.DrainWindow)} is {options.DrainWindow}; it must be zero or more and shorter than HostOptions.ShutdownTimeout, which is {host.Value.ShutdownTimeout}.",
+            options.MaxConnections is { } connections ? Range(connections, 1, int.MaxValue, Prefix + nameof(options.MaxConnections)) : null,
+            options.MaxConnectionsPerKey is { } perKey ? Range(perKey, 1, int.MaxValue, Prefix + nameof(options.MaxConnectionsPerKey)) : null,
+            options.MaxConnectionsPerKey is not null && options.ConnectionKey is null
+                ? $"{Prefix}{nameof(options.MaxConnectionsPerKey)} is {options.MaxConnectionsPerKey}, but {Prefix}{nameof(options.ConnectionKey)} is not set. Set it to a function that gives the user or address of a request."
+                : null,
+            options.MaxConnectionAge < TimeSpan.FromSeconds(1)
+                ? $"{Prefix}{nameof(options.MaxConnectionAge)} is {options.MaxConnectionAge}; it must be 1 s or more, or null for no limit."
+                : null,
+            options.WriteTimeout == Timeout.InfiniteTimeSpan || (options.WriteTimeout >= TimeSpan.FromSeconds(1) && options.WriteTimeout <= TimeSpan.FromHours(1))
+                ? null
+                : $"{Prefix}{nameof(options.WriteTimeout)} is {options.WriteTimeout}; it must be between 1 s and 1 hour, or Timeout.InfiniteTimeSpan for no limit.",
             StreamChoices.GapTypeFault(options.GapEventType, Prefix + nameof(options.GapEventType)),
             Range(options.MaxEventsPerTopic, 1, 10_000_000, Prefix + nameof(options.MaxEventsPerTopic)),
             Range(options.MaxBytesPerTopic, 1024, 1024 * 1024 * 1024, Prefix + nameof(options.MaxBytesPerTopic)),

@@ -26,10 +26,15 @@ internal sealed class StreamHost
         Time = time;
         Logger = logger;
         Stopping = stopping;
+        Settings = new StreamSettings { KeepAliveInterval = options.KeepAliveInterval, OnError = options.OnError };
         KeepAlive = new KeepAliveClock(time);
+        Streams = new StreamRegistry(options, time, stopping);
     }
 
     public SseOptions Options { get; }
+
+    /// <summary>The settings of a stream whose endpoint and result chose nothing.</summary>
+    public StreamSettings Settings { get; }
 
     public JsonSerializerOptions Json { get; }
 
@@ -42,6 +47,8 @@ internal sealed class StreamHost
 
     public KeepAliveClock KeepAlive { get; }
 
+    public StreamRegistry Streams { get; }
+
     public static StreamHost Create(IServiceProvider? services)
     {
         var options = services?.GetService<IOptions<SseOptions>>()?.Value ?? new SseOptions();
@@ -52,6 +59,10 @@ internal sealed class StreamHost
             services?.GetService<ILoggerFactory>()?.CreateLogger("SseKit") ?? NullLogger.Instance,
             services?.GetService<IHostApplicationLifetime>()?.ApplicationStopping ?? CancellationToken.None);
     }
+
+    /// <summary>How long a client that is sent away is told to stay: a time of its own, so that not all come back at once.</summary>
+    public TimeSpan TimeAway(bool stopping) =>
+        ((stopping ? Options.ReconnectDelay : null) ?? Options.ReconnectionInterval) + (Options.ReconnectSpread * Random.Shared.NextDouble());
 
     /// <summary>The host that a request belongs to.</summary>
     public static StreamHost Of(HttpContext context)

@@ -105,8 +105,9 @@ internal sealed class SseTopics : ISseTopics
                     yield break;
                 }
             }
-            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            catch (Exception) when (cancellationToken.IsCancellationRequested)
             {
+                // Of whatever type: drivers answer a cancelled call with exceptions of their own.
                 yield break;
             }
 

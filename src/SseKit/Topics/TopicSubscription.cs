@@ -49,9 +49,11 @@ internal sealed class TopicSubscription(TopicRequest request, TopicLease lease, 
             }
 
             // Behind what the log holds: page through the store until the two meet.
-            while (!TryPlace(from, ref gap))
+            while (true)
             {
-                if (gap is not null)
+                // Before both looks: whatever the log gets from here on ends the wait for it to catch up.
+                var newest = lease.Log.Newest();
+                if (TryPlace(from, ref gap) || gap is not null)
                 {
                     break;
                 }
@@ -60,12 +62,13 @@ internal sealed class TopicSubscription(TopicRequest request, TopicLease lease, 
                 if (slice.Entries.Count > 0 && Continues(slice.Entries, from))
                 {
                     from = slice.Entries[^1].Id;
+                    ifUnknown = GapFrame.Trimmed;
                     yield return Encode(slice.Entries);
                 }
                 else if (slice.Entries.Count == 0 && slice.Head == from)
                 {
                     // The store has nothing after it and the log has not got that far: it is about to.
-                    await CatchUpAsync();
+                    await CatchUpAsync(newest);
                     if (cancellationToken.IsCancellationRequested)
                     {
                         yield break;
@@ -160,9 +163,9 @@ internal sealed class TopicSubscription(TopicRequest request, TopicLease lease, 
         return false;
     }
 
-    private async ValueTask CatchUpAsync()
+    private async ValueTask CatchUpAsync(LogPlace newest)
     {
-        _cursor.MoveTo(lease.Log.Newest());
+        _cursor.MoveTo(newest);
         lease.Nudge();
         await _cursor.WaitAsync();
     }

@@ -8,7 +8,8 @@ internal sealed class SseMiddleware(RequestDelegate next)
 {
     public Task InvokeAsync(HttpContext context)
     {
-        if (context.Features.Get<IHttpResponseBodyFeature>() is not { } inner)
+        // One in the pipeline is enough, and another may be in a branch of it.
+        if (context.Features.Get<IHttpResponseBodyFeature>() is not { } inner || inner is IWatchable)
         {
             return next(context);
         }

@@ -10,16 +10,17 @@ namespace SseKit.Watching;
 /// through a <see cref="WatchedStream"/>. It forwards every member, never completes or disposes of what it wraps, and is the body's feature
 /// and its stream in one, because it is made for every request.
 /// </summary>
-internal sealed class WatchedBody(HttpContext context, IHttpResponseBodyFeature inner) : Stream, IHttpResponseBodyFeature, IWatchable, IStandAside
+internal sealed class WatchedBody(HttpContext context, IHttpResponseBodyFeature inner) : Stream, IHttpResponseBodyFeature, IWatchable
 {
     private WatchedStream? _watched;
     private WatchedWriter? _writer;
     private bool _standsAside;
     private bool _announced;
+    private bool _handedOut;
 
-    public override bool CanRead => false;
+    public override bool CanRead => inner.Stream.CanRead;
 
-    public override bool CanSeek => false;
+    public override bool CanSeek => inner.Stream.CanSeek;
 
     public override bool CanWrite => true;
 
@@ -31,37 +32,58 @@ internal sealed class WatchedBody(HttpContext context, IHttpResponseBodyFeature 
         set => inner.Stream.Position = value;
     }
 
-    Stream IHttpResponseBodyFeature.Stream => IsAnother ? inner.Stream : this;
+    // Always the same one: when a middleware puts back the Response.Body that it found, the setter compares it with this.
+    Stream IHttpResponseBodyFeature.Stream
+    {
+        get
+        {
+            if (!_handedOut && IsAnother())
+            {
+                return inner.Stream;
+            }
 
-    PipeWriter IHttpResponseBodyFeature.Writer => IsAnother ? inner.Writer : _writer ??= new WatchedWriter(this);
+            _handedOut = true;
+            return this;
+        }
+    }
+
+    PipeWriter IHttpResponseBodyFeature.Writer => _writer is null && IsAnother() ? inner.Writer : _writer ??= new WatchedWriter(this);
 
     public IHttpResponseBodyFeature Inner => inner;
 
-    /// <summary>Whether the response is something else, as far as can be told by now.</summary>
-    private bool IsAnother => _watched is null && (_standsAside || (context.Response.ContentType is { Length: > 0 } type && !IsEventStream(type)));
-
-    /// <summary>The stream, once the response is one that is to be watched; else null.</summary>
-    public WatchedStream? Watch()
-    {
-        if (_watched is null && !_standsAside)
-        {
-            if (!IsWatchable())
-            {
-                // Headers that have not left may still change; after that the answer stands.
-                _standsAside = context.Response.HasStarted;
-                return null;
-            }
-
-            var host = StreamHost.Of(context);
-            var interval = context.GetEndpoint()?.Metadata.GetMetadata<SseStreamOptions>()?.KeepAliveInterval ?? host.Options.KeepAliveInterval;
-            _watched = new WatchedStream(context, inner, host, interval);
-        }
-
-        return _watched;
-    }
+    public WatchedWriter? Writer => _writer;
 
     /// <summary>Whether the app has announced a stream and sent nothing yet.</summary>
-    public bool IsWaiting => _announced && !context.Response.HasStarted;
+    /// <remarks>Not where a middleware after this one has put a body of its own in between: it may have headers to set, such as the encoding.</remarks>
+    public bool IsWaiting => _announced && IsInPlace && !context.Response.HasStarted;
+
+    private bool IsInPlace => ReferenceEquals(context.Features.Get<IHttpResponseBodyFeature>(), this);
+
+    /// <summary>The stream, if the response is one that is to be watched as far as can be told by now; else null.</summary>
+    /// <remarks>Until a stream begins, what the app says of it may still change: an error page may take its place.</remarks>
+    public WatchedStream? Watch()
+    {
+        if (_watched is { HasBegun: true } || _standsAside)
+        {
+            return _watched is { HasBegun: true } ? _watched : null;
+        }
+
+        if (IsWatchable())
+        {
+            // The middleware may be here as well, to send the headers of a stream that was announced.
+            return _watched ?? Interlocked.CompareExchange(ref _watched, MakeStream(), null) ?? _watched;
+        }
+
+        if (_watched is { HasBegun: true })
+        {
+            // By the middleware, just now.
+            return _watched;
+        }
+
+        // Headers that have not left may still change; after that the answer stands.
+        _standsAside = context.Response.HasStarted;
+        return null;
+    }
 
     /// <summary>Sends the headers of a stream that was announced.</summary>
     public ValueTask BeginAsync() => Watch() is { } watched ? watched.StartAsync(CancellationToken.None) : default;
@@ -69,7 +91,7 @@ internal sealed class WatchedBody(HttpContext context, IHttpResponseBodyFeature 
     /// <summary>Called when the app has ended.</summary>
     public Task EndAsync(bool failed)
     {
-        if (ReferenceEquals(context.Features.Get<IHttpResponseBodyFeature>(), this))
+        if (IsInPlace)
         {
             context.Features.Set(inner);
         }
@@ -77,7 +99,11 @@ internal sealed class WatchedBody(HttpContext context, IHttpResponseBodyFeature 
         return _watched is null ? Task.CompletedTask : EndWatchedAsync(failed);
     }
 
-    public void StandAside() => _standsAside = true;
+    public void StandAside()
+    {
+        _standsAside = true;
+        _writer?.Give();
+    }
 
     public void DisableBuffering()
     {
@@ -89,10 +115,16 @@ internal sealed class WatchedBody(HttpContext context, IHttpResponseBodyFeature 
         Watch() is { } watched ? watched.StartAsync(cancellationToken).AsTask() : inner.StartAsync(cancellationToken);
 
     // What the file holds must be followed like any other bytes.
-    public Task SendFileAsync(string path, long offset, long? count, CancellationToken cancellationToken = default) =>
-        Watch() is null
-            ? inner.SendFileAsync(path, offset, count, cancellationToken)
-            : SendFileFallback.SendFileAsync(this, path, offset, count, cancellationToken);
+    public Task SendFileAsync(string path, long offset, long? count, CancellationToken cancellationToken = default)
+    {
+        if (Watch() is not null)
+        {
+            return SendFileFallback.SendFileAsync(this, path, offset, count, cancellationToken);
+        }
+
+        StandAside();
+        return inner.SendFileAsync(path, offset, count, cancellationToken);
+    }
 
     public async Task CompleteAsync()
     {
@@ -104,22 +136,35 @@ internal sealed class WatchedBody(HttpContext context, IHttpResponseBodyFeature 
         await inner.CompleteAsync();
     }
 
-    public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
-        Watch() is { } watched ? watched.WriteAsync(buffer, cancellationToken) : inner.Stream.WriteAsync(buffer, cancellationToken);
+    public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        if (Watch() is { } watched)
+        {
+            return watched.WriteAsync(buffer, cancellationToken);
+        }
+
+        StandAside();
+        return inner.Stream.WriteAsync(buffer, cancellationToken);
+    }
 
     public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
         WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
+    public override IAsyncResult BeginWrite(byte[] buffer, int offset, int count, AsyncCallback? callback, object? state) =>
+        TaskToAsyncResult.Begin(WriteAsync(buffer, offset, count, CancellationToken.None), callback, state);
+
+    public override void EndWrite(IAsyncResult asyncResult) => TaskToAsyncResult.End(asyncResult);
 
     public override void Write(ReadOnlySpan<byte> buffer)
     {
         if (Watch() is { } watched)
         {
             watched.Write(buffer);
+            return;
         }
-        else
-        {
-            inner.Stream.Write(buffer);
-        }
+
+        StandAside();
+        inner.Stream.Write(buffer);
     }
 
     public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
@@ -152,6 +197,11 @@ internal sealed class WatchedBody(HttpContext context, IHttpResponseBodyFeature 
         && contentType.StartsWith(ResponsePreamble.ContentType, StringComparison.OrdinalIgnoreCase)
         && (contentType.Length == ResponsePreamble.ContentType.Length || contentType[ResponsePreamble.ContentType.Length] is ';' or ' ');
 
+    /// <summary>Whether the response is something else, so that what is inside may be handed out; then it stays so, since nothing of it is seen.</summary>
+    private bool IsAnother() =>
+        _watched is not { HasBegun: true }
+        && (_standsAside |= context.Response.ContentType is { Length: > 0 } type && !IsEventStream(type));
+
     private bool IsWatchable()
     {
         var response = context.Response;
@@ -164,13 +214,25 @@ internal sealed class WatchedBody(HttpContext context, IHttpResponseBodyFeature 
             && !OwnStream.IsAnnounced(context);
     }
 
+    private WatchedStream MakeStream()
+    {
+        var host = StreamHost.Of(context);
+        var interval = context.GetEndpoint()?.Metadata.GetMetadata<SseStreamOptions>()?.KeepAliveInterval ?? host.Options.KeepAliveInterval;
+        return new WatchedStream(context, this, host, interval);
+    }
+
     private async Task EndWatchedAsync(bool failed)
     {
-        if (_writer is not null && !failed)
+        try
         {
-            await _writer.FlushAsync(CancellationToken.None);
+            if (!failed && _writer is { HasPending: true })
+            {
+                await _writer.FlushAsync(CancellationToken.None);
+            }
         }
-
-        await _watched!.EndAsync();
+        finally
+        {
+            await _watched!.EndAsync();
+        }
     }
 }

@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using SseKit.Diagnostics;
 using SseKit.Streaming;
 using SseKit.Wire;
 
@@ -11,13 +12,15 @@ namespace SseKit.Watching;
 /// One gate orders the app and the clock; while a write or flush of the app is pending there is no keep-alive.
 /// </summary>
 [SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "A semaphore whose handle nobody asks for holds nothing.")]
-internal sealed class WatchedStream(HttpContext context, IHttpResponseBodyFeature inner, StreamHost host, TimeSpan interval)
+internal sealed class WatchedStream(HttpContext context, IWatchable body, StreamHost host, TimeSpan interval)
     : KeepAliveMember, IThreadPoolWorkItem
 {
     private static readonly byte[] KeepAlive = ":\n"u8.ToArray();
-    private static readonly byte[] ByteOrderMark = [0xEF, 0xBB, 0xBF];
+    private static readonly byte[] ByteOrderMark = EventBoundary.ByteOrderMark.ToArray();
 
     private readonly SemaphoreSlim _gate = new(1, 1);
+    private readonly IHttpResponseBodyFeature _inner = body.Inner;
+    private readonly string _path = context.Request.Path;
     private EventBoundary _boundary;
     private bool _begun;
     private bool _ended;
@@ -27,6 +30,9 @@ internal sealed class WatchedStream(HttpContext context, IHttpResponseBodyFeatur
     private bool _dropMark;
     private int _heldMark;
 
+    /// <summary>Whether its headers have been completed: from then on it is a stream, whatever else the app may say.</summary>
+    public bool HasBegun => Volatile.Read(ref _begun);
+
     /// <summary>Whether the client has left.</summary>
     public bool IsGone => context.RequestAborted.IsCancellationRequested;
 
@@ -35,9 +41,12 @@ internal sealed class WatchedStream(HttpContext context, IHttpResponseBodyFeatur
         await _gate.WaitAsync(cancellationToken);
         try
         {
-            Begin();
-            await inner.StartAsync(cancellationToken);
-            await inner.Stream.FlushAsync(cancellationToken);
+            if (!context.Response.HasStarted)
+            {
+                Begin();
+                await _inner.StartAsync(cancellationToken);
+                await _inner.Stream.FlushAsync(cancellationToken);
+            }
         }
         finally
         {
@@ -50,28 +59,16 @@ internal sealed class WatchedStream(HttpContext context, IHttpResponseBodyFeatur
         await _gate.WaitAsync(cancellationToken);
         try
         {
+            Begin();
+            await ForwardPendingAsync(cancellationToken);
             await ForwardAsync(bytes, cancellationToken);
 
             // TypedResults.ServerSentEvents writes and does not flush, which behind a compressor holds every event back
             // (https://github.com/dotnet/runtime/issues/121003).
             if (_boundary.IsHere)
             {
-                await inner.Stream.FlushAsync(cancellationToken);
+                await _inner.Stream.FlushAsync(cancellationToken);
             }
-        }
-        finally
-        {
-            Release();
-        }
-    }
-
-    public async ValueTask WriteAndFlushAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
-    {
-        await _gate.WaitAsync(cancellationToken);
-        try
-        {
-            await ForwardAsync(bytes, cancellationToken);
-            await inner.Stream.FlushAsync(cancellationToken);
         }
         finally
         {
@@ -85,15 +82,12 @@ internal sealed class WatchedStream(HttpContext context, IHttpResponseBodyFeatur
         try
         {
             Begin();
-            bytes = bytes[Drop(bytes, out var held)..];
-            if (held > 0)
+            ForwardPending();
+            Forward(bytes);
+            if (_boundary.IsHere)
             {
-                _boundary.Pass(ByteOrderMark.AsSpan(0, held));
-                inner.Stream.Write(ByteOrderMark.AsSpan(0, held));
+                _inner.Stream.Flush();
             }
-
-            _boundary.Pass(bytes);
-            inner.Stream.Write(bytes);
         }
         finally
         {
@@ -107,7 +101,8 @@ internal sealed class WatchedStream(HttpContext context, IHttpResponseBodyFeatur
         try
         {
             Begin();
-            await inner.Stream.FlushAsync(cancellationToken);
+            await ForwardPendingAsync(cancellationToken);
+            await _inner.Stream.FlushAsync(cancellationToken);
         }
         finally
         {
@@ -121,7 +116,8 @@ internal sealed class WatchedStream(HttpContext context, IHttpResponseBodyFeatur
         try
         {
             Begin();
-            inner.Stream.Flush();
+            ForwardPending();
+            _inner.Stream.Flush();
         }
         finally
         {
@@ -163,16 +159,17 @@ internal sealed class WatchedStream(HttpContext context, IHttpResponseBodyFeatur
             }
 
             // What the comment separates from what came before it: the second half of a line end, and the start of the stream.
-            _dropLineFeed = _boundary.IsAfterCarriageReturn;
+            _dropLineFeed |= _boundary.IsAfterCarriageReturn;
             _dropMark |= !_anyOfTheApp;
             _boundary.Pass(KeepAlive);
-            await inner.Stream.WriteAsync(KeepAlive);
-            await inner.Stream.FlushAsync();
+            await _inner.Stream.WriteAsync(KeepAlive);
+            await _inner.Stream.FlushAsync();
         }
-        catch (Exception exception) when (exception is IOException or OperationCanceledException or ObjectDisposedException)
+        catch (Exception exception)
         {
-            // The client has left, and the app will notice in its own time.
+            // Mostly the client has left, and the app will notice in its own time; nobody awaits this.
             _ended = true;
+            Log.KeepAliveFailed(host.Logger, _path, exception);
         }
         finally
         {
@@ -180,18 +177,57 @@ internal sealed class WatchedStream(HttpContext context, IHttpResponseBodyFeatur
         }
     }
 
+    /// <summary>Sends what the app wrote to the body's writer before: whichever way it writes, its order holds, as on the server's own.</summary>
+    private async ValueTask ForwardPendingAsync(CancellationToken cancellationToken)
+    {
+        if (body.Writer is not { HasPending: true } writer)
+        {
+            return;
+        }
+
+        try
+        {
+            await ForwardAsync(writer.Take(), cancellationToken);
+        }
+        finally
+        {
+            writer.Sent();
+        }
+    }
+
+    private void ForwardPending()
+    {
+        if (body.Writer is { HasPending: true } writer)
+        {
+            Forward(writer.Take().Span);
+            writer.Sent();
+        }
+    }
+
+    private void Forward(ReadOnlySpan<byte> bytes)
+    {
+        bytes = bytes[Drop(bytes, out var held)..];
+        if (held > 0)
+        {
+            _boundary.Pass(ByteOrderMark.AsSpan(0, held));
+            _inner.Stream.Write(ByteOrderMark.AsSpan(0, held));
+        }
+
+        _boundary.Pass(bytes);
+        _inner.Stream.Write(bytes);
+    }
+
     private async ValueTask ForwardAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
     {
-        Begin();
         bytes = bytes[Drop(bytes.Span, out var held)..];
         if (held > 0)
         {
             _boundary.Pass(ByteOrderMark.AsSpan(0, held));
-            await inner.Stream.WriteAsync(ByteOrderMark.AsMemory(0, held), cancellationToken);
+            await _inner.Stream.WriteAsync(ByteOrderMark.AsMemory(0, held), cancellationToken);
         }
 
         _boundary.Pass(bytes.Span);
-        await inner.Stream.WriteAsync(bytes, cancellationToken);
+        await _inner.Stream.WriteAsync(bytes, cancellationToken);
     }
 
     /// <summary>
@@ -237,9 +273,10 @@ internal sealed class WatchedStream(HttpContext context, IHttpResponseBodyFeatur
             return;
         }
 
-        _begun = true;
+        Volatile.Write(ref _begun, true);
         ResponsePreamble.BeforeSource(context);
         ResponsePreamble.Complete(context, host.Logger);
+        _inner.DisableBuffering();
         if (interval != Timeout.InfiniteTimeSpan && !_ended)
         {
             LastWrite = host.Time.GetTimestamp();

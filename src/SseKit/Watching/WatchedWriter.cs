@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.IO.Pipelines;
 
 namespace SseKit.Watching;
@@ -12,24 +13,50 @@ internal sealed class WatchedWriter(IWatchable body) : PipeWriter
     private byte[]? _buffer;
     private int _start;
     private int _end;
+    private bool _sending;
     private bool _completed;
+    private int _cancelled;
 
-    public override bool CanGetUnflushedBytes => Watched is not null || body.Inner.Writer.CanGetUnflushedBytes;
+    /// <summary>Whether the app has written what was not sent.</summary>
+    public bool HasPending => _start < _end;
 
-    public override long UnflushedBytes => Watched is null ? body.Inner.Writer.UnflushedBytes : _end - _start;
+    public override bool CanGetUnflushedBytes => _buffer is not null || Watched is not null || body.Inner.Writer.CanGetUnflushedBytes;
+
+    public override long UnflushedBytes => _buffer is not null || Watched is not null ? _end - _start : body.Inner.Writer.UnflushedBytes;
 
     private WatchedStream? Watched => body.Watch();
 
+    /// <summary>What the app has written; it counts as sent, and stays where it is until <see cref="Sent"/> says that it was.</summary>
+    public ReadOnlyMemory<byte> Take()
+    {
+        var pending = _buffer.AsMemory(_start, _end - _start);
+        _start = _end;
+        _sending = true;
+        return pending;
+    }
+
+    public void Sent() => _sending = false;
+
+    /// <summary>Puts what the app has written where it would be without this writer.</summary>
+    public void Give()
+    {
+        if (HasPending)
+        {
+            body.Inner.Writer.Write(Take().Span);
+            Sent();
+        }
+    }
+
     public override Memory<byte> GetMemory(int sizeHint = 0)
     {
-        if (Watched is null)
+        if (_buffer is null && Watched is null)
         {
             return body.Inner.Writer.GetMemory(sizeHint);
         }
 
         ObjectDisposedException.ThrowIf(_completed, this);
         ArgumentOutOfRangeException.ThrowIfNegative(sizeHint);
-        if (_start == _end)
+        if (_start == _end && !_sending)
         {
             // Only here, not when flushed: what was handed out before the flush stays where it is until more is asked for.
             _start = _end = 0;
@@ -48,12 +75,14 @@ internal sealed class WatchedWriter(IWatchable body) : PipeWriter
         return _buffer.AsMemory(_end);
     }
 
-    public override Span<byte> GetSpan(int sizeHint = 0) => Watched is null ? body.Inner.Writer.GetSpan(sizeHint) : GetMemory(sizeHint).Span;
+    public override Span<byte> GetSpan(int sizeHint = 0) =>
+        _buffer is null && Watched is null ? body.Inner.Writer.GetSpan(sizeHint) : GetMemory(sizeHint).Span;
 
     public override void Advance(int bytes)
     {
         if (_buffer is null)
         {
+            body.StandAside();
             body.Inner.Writer.Advance(bytes);
             return;
         }
@@ -63,26 +92,40 @@ internal sealed class WatchedWriter(IWatchable body) : PipeWriter
         _end += bytes;
     }
 
-    public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default) =>
-        Watched is { } watched ? FlushAsync(watched, cancellationToken) : body.Inner.Writer.FlushAsync(cancellationToken);
+    public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default)
+    {
+        if (Watched is { } watched)
+        {
+            return FlushAsync(watched, cancellationToken);
+        }
+
+        Give();
+        return body.Inner.Writer.FlushAsync(cancellationToken);
+    }
 
     public override ValueTask<FlushResult> WriteAsync(ReadOnlyMemory<byte> source, CancellationToken cancellationToken = default)
     {
-        if (Watched is null)
+        if (_buffer is null && Watched is null)
         {
+            body.StandAside();
             return body.Inner.Writer.WriteAsync(source, cancellationToken);
         }
 
-        System.Buffers.BuffersExtensions.Write(this, source.Span);
+        this.Write(source.Span);
         return FlushAsync(cancellationToken);
     }
 
-    public override void CancelPendingFlush() => body.Inner.Writer.CancelPendingFlush();
+    public override void CancelPendingFlush()
+    {
+        Volatile.Write(ref _cancelled, 1);
+        body.Inner.Writer.CancelPendingFlush();
+    }
 
     public override void Complete(Exception? exception = null)
     {
         if (Watched is null)
         {
+            Give();
             body.Inner.Writer.Complete(exception);
         }
 
@@ -94,6 +137,7 @@ internal sealed class WatchedWriter(IWatchable body) : PipeWriter
     {
         if (Watched is null)
         {
+            Give();
             await body.Inner.Writer.CompleteAsync(exception);
         }
         else if (exception is null)
@@ -106,17 +150,7 @@ internal sealed class WatchedWriter(IWatchable body) : PipeWriter
 
     private async ValueTask<FlushResult> FlushAsync(WatchedStream watched, CancellationToken cancellationToken)
     {
-        var (start, end) = (_start, _end);
-        if (start == end)
-        {
-            await watched.FlushAsync(cancellationToken);
-        }
-        else
-        {
-            await watched.WriteAndFlushAsync(_buffer.AsMemory(start, end - start), cancellationToken);
-            _start = end;
-        }
-
-        return new FlushResult(isCanceled: false, isCompleted: watched.IsGone);
+        await watched.FlushAsync(cancellationToken);
+        return new FlushResult(isCanceled: Interlocked.Exchange(ref _cancelled, 0) == 1, isCompleted: watched.IsGone);
     }
 }

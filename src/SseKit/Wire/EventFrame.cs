@@ -24,9 +24,9 @@ internal static class EventFrame
     }
 
     /// <summary>A value as an event with JSON as its data.</summary>
-    public static void WriteJson<T>(FrameBuffer buffer, string? eventType, T value, JsonTypeInfo<T> contract)
+    public static void WriteJson<T>(FrameBuffer buffer, string? eventType, T value, JsonTypeInfo<T> contract, bool given)
     {
-        var json = JsonText.Serialize(value, contract);
+        var json = JsonText.Serialize(value, contract, given);
         WriteType(buffer, eventType);
         Lines.WriteUtf8(buffer, Data, json.Written);
         json.Return();
@@ -78,7 +78,7 @@ internal static class EventFrame
     {
         var span = buffer.GetSpan(32);
         "retry: "u8.CopyTo(span);
-        Utf8Formatter.TryFormat((long)interval.TotalMilliseconds, span[7..], out var written);
+        Utf8Formatter.TryFormat(interval.Ticks / TimeSpan.TicksPerMillisecond, span[7..], out var written);
         span[7 + written] = (byte)'\n';
         buffer.Advance(7 + written + 1);
     }

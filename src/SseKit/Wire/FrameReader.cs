@@ -51,6 +51,7 @@ internal static class FrameReader
             }
         }
 
-        return data is null ? null : new SseEvent(data.ToString(), eventType) { EventId = id, ReconnectionInterval = retry };
+        // A bare null would become an event by way of string.
+        return data is null ? default(SseEvent?) : new SseEvent(data.ToString(), eventType) { EventId = id, ReconnectionInterval = retry };
     }
 }

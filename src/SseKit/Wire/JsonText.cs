@@ -15,11 +15,14 @@ internal static class JsonText
     [ThreadStatic]
     private static JsonSerializerOptions? t_writerOptions;
 
-    public static ScratchFrames Serialize<T>(T value, JsonTypeInfo<T> contract)
+    /// <param name="value">The value.</param>
+    /// <param name="contract">The contract of its declared type.</param>
+    /// <param name="given">Whether the user named the contract; then it is used for derived values too, whose own its context may not hold.</param>
+    public static ScratchFrames Serialize<T>(T value, JsonTypeInfo<T> contract, bool given)
     {
         var scratch = ScratchFrames.Rent();
         var writer = RentWriter(scratch, contract.Options);
-        if (Fits(contract, value))
+        if (given || Fits(contract, value))
         {
             JsonSerializer.Serialize(writer, value, contract);
         }

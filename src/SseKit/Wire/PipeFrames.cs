@@ -21,8 +21,13 @@ internal sealed class PipeFrames(PipeWriter pipe) : FrameBuffer
         return pipe.FlushAsync(CancellationToken.None);
     }
 
-    /// <summary>Hands over what was written without a flush, so that whoever completes the pipe sends it.</summary>
-    public void Give()
+    protected override void Refill(int atLeast)
+    {
+        Give();
+        Memory = pipe.GetMemory(Math.Max(atLeast, SizeHint));
+    }
+
+    private void Give()
     {
         if (Used > 0)
         {
@@ -33,11 +38,5 @@ internal sealed class PipeFrames(PipeWriter pipe) : FrameBuffer
         // An idle connection must not hold a block of the server's pool.
         Memory = default;
         Used = 0;
-    }
-
-    protected override void Refill(int atLeast)
-    {
-        Give();
-        Memory = pipe.GetMemory(Math.Max(atLeast, SizeHint));
     }
 }

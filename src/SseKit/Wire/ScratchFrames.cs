@@ -11,8 +11,12 @@ internal sealed class ScratchFrames : FrameBuffer, IBufferWriter<byte>
     // One large event must not keep its memory with the thread for ever.
     private const int KeptCapacity = 64 * 1024;
 
+    // Two, because JSON goes through one on its way into the other.
     [ThreadStatic]
     private static ScratchFrames? t_spare;
+
+    [ThreadStatic]
+    private static ScratchFrames? t_second;
 
     private byte[] _array = [];
 
@@ -23,7 +27,7 @@ internal sealed class ScratchFrames : FrameBuffer, IBufferWriter<byte>
     {
         // Taken, not shared: a JSON converter may itself encode an event.
         var scratch = t_spare ?? new ScratchFrames();
-        t_spare = null;
+        (t_spare, t_second) = (t_second, null);
         return scratch;
     }
 
@@ -32,7 +36,7 @@ internal sealed class ScratchFrames : FrameBuffer, IBufferWriter<byte>
         Used = 0;
         if (_array.Length <= KeptCapacity)
         {
-            t_spare = this;
+            (t_spare, t_second) = (this, t_spare);
         }
     }
 

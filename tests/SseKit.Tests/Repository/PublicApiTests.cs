@@ -3,7 +3,7 @@ using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Text;
 
-namespace SseKit.Tests;
+namespace SseKit.Tests.Repository;
 
 public class PublicApiTests
 {
@@ -29,7 +29,7 @@ public class PublicApiTests
             .Concat(reviewed.Split('\n').Except(actual.Split('\n')).Select(line => "- " + line.Trim()))
             .DefaultIfEmpty("(the same lines in another order)");
         Assert.Fail($"""
-            The public API is not the one in tests/SseKit.Tests/PublicApi.txt:
+            The public API is not the one in tests/SseKit.Tests/Repository/PublicApi.txt:
             {string.Join('\n', differences)}
             If that is intended, run this test once with the environment variable SSEKIT_UPDATE_API=1
             and let the change of PublicApi.txt be reviewed.

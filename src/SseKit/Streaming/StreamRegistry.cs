@@ -1,0 +1,194 @@
+namespace SseKit.Streaming;
+
+/// <summary>Why a stream is ended from outside.</summary>
+internal enum StreamEnd
+{
+    /// <summary>The host stops.</summary>
+    Stopping,
+
+    /// <summary>It has been open for as long as it may be, or its user's ticket has expired.</summary>
+    Aged,
+
+    /// <summary>The app ended it.</summary>
+    Ended,
+}
+
+/// <summary>An open stream as the registry knows it. Ended from any thread; must return at once.</summary>
+internal interface IOpenStream
+{
+    /// <summary>The key by which the app limits and ends streams, if any.</summary>
+    string? Key { get; }
+
+    /// <summary>Ends the stream.</summary>
+    /// <param name="why">The reason.</param>
+    /// <param name="last">The event that tells the client, if any.</param>
+    void End(StreamEnd why, SseEvent? last);
+
+    /// <summary>Whether the stream wants <see cref="CheckTime"/> at this moment. Called under the registry's gate.</summary>
+    bool IsOverdue(long now);
+
+    /// <summary>Ends the stream if it has been open, or waits for its client to read, for too long.</summary>
+    void CheckTime(long now);
+}
+
+/// <summary>
+/// The open streams of a host, in the order in which they came: for limits, for ending those of one key, and for the drain. A limit refuses the
+/// new one and never evicts an old one, which would only come back and evict the next.
+/// </summary>
+internal sealed class StreamRegistry
+{
+    private static readonly TimeSpan DrainTick = TimeSpan.FromMilliseconds(50);
+
+    // One look a second at all streams is cheaper than a timer, or a place in a queue of deadlines, for each write.
+    private static readonly TimeSpan CheckTick = TimeSpan.FromSeconds(1);
+
+    private readonly Lock _gate = new();
+    private readonly LinkedList<IOpenStream> _streams = [];
+    private readonly Dictionary<string, HashSet<IOpenStream>> _byKey = new(StringComparer.Ordinal);
+    private readonly SseOptions _options;
+    private readonly TimeProvider _time;
+    private ITimer? _check;
+    private ITimer? _drain;
+    private long _drainStarted;
+    private IOpenStream[] _draining = [];
+    private int _drained;
+
+    public StreamRegistry(SseOptions options, TimeProvider time, CancellationToken stopping)
+    {
+        _options = options;
+        _time = time;
+        stopping.UnsafeRegister(static registry => ((StreamRegistry)registry!).BeginDrain(), this);
+    }
+
+    public int Count
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _streams.Count;
+            }
+        }
+    }
+
+    /// <summary>Takes a stream in; null when it is one too many.</summary>
+    public LinkedListNode<IOpenStream>? TryEnter(IOpenStream stream)
+    {
+        lock (_gate)
+        {
+            if (_streams.Count >= _options.MaxConnections)
+            {
+                return null;
+            }
+
+            if (stream.Key is { } key)
+            {
+                if (!_byKey.TryGetValue(key, out var ofKey))
+                {
+                    _byKey.Add(key, ofKey = []);
+                }
+
+                if (ofKey.Count >= _options.MaxConnectionsPerKey)
+                {
+                    return null;
+                }
+
+                ofKey.Add(stream);
+            }
+
+            _check ??= _time.CreateTimer(static registry => ((StreamRegistry)registry!).Check(), this, CheckTick, CheckTick);
+            return _streams.AddLast(stream);
+        }
+    }
+
+    public void Leave(LinkedListNode<IOpenStream> place)
+    {
+        lock (_gate)
+        {
+            _streams.Remove(place);
+            if (_streams.Count == 0)
+            {
+                _check?.Dispose();
+                _check = null;
+            }
+
+            if (place.Value.Key is { } key && _byKey.TryGetValue(key, out var ofKey) && ofKey.Remove(place.Value) && ofKey.Count == 0)
+            {
+                _byKey.Remove(key);
+            }
+        }
+    }
+
+    /// <summary>Ends the streams of a key; gives how many they were.</summary>
+    public int End(string key, SseEvent? last)
+    {
+        IOpenStream[] streams;
+        lock (_gate)
+        {
+            streams = _byKey.TryGetValue(key, out var ofKey) ? [.. ofKey] : [];
+        }
+
+        foreach (var stream in streams)
+        {
+            stream.End(StreamEnd.Ended, last);
+        }
+
+        return streams.Length;
+    }
+
+    private void Check()
+    {
+        var now = _time.GetTimestamp();
+        List<IOpenStream>? overdue = null;
+        lock (_gate)
+        {
+            foreach (var stream in _streams)
+            {
+                if (stream.IsOverdue(now))
+                {
+                    (overdue ??= []).Add(stream);
+                }
+            }
+        }
+
+        // Outside the gate: aborting a request runs code of the app.
+        overdue?.ForEach(stream => stream.CheckTime(now));
+    }
+
+    /// <summary>Ends all streams, the oldest first, spread over the drain window. Those that come from now on see for themselves.</summary>
+    private void BeginDrain()
+    {
+        lock (_gate)
+        {
+            _draining = [.. _streams];
+            _drainStarted = _time.GetTimestamp();
+            if (_options.DrainWindow > TimeSpan.Zero && _draining.Length > 0)
+            {
+                _drain = _time.CreateTimer(static registry => ((StreamRegistry)registry!).Drain(), this, DrainTick, DrainTick);
+            }
+        }
+
+        Drain();
+    }
+
+    private void Drain()
+    {
+        ReadOnlySpan<IOpenStream> due;
+        lock (_gate)
+        {
+            var share = _options.DrainWindow > TimeSpan.Zero ? Math.Min(1, _time.GetElapsedTime(_drainStarted) / _options.DrainWindow) : 1;
+            var upTo = Math.Max(_drained, (int)Math.Ceiling(_draining.Length * share));
+            due = _draining.AsSpan(_drained, upTo - _drained);
+            _drained = upTo;
+            if (_drained == _draining.Length)
+            {
+                _drain?.Dispose();
+            }
+        }
+
+        foreach (var stream in due)
+        {
+            stream.End(StreamEnd.Stopping, _options.DrainEvent);
+        }
+    }
+}
