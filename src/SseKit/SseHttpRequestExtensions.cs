@@ -16,13 +16,12 @@ public static class SseHttpRequestExtensions
     public static string? GetLastEventId(this HttpRequest request)
     {
         ArgumentNullException.ThrowIfNull(request);
-        var id = request.Headers["Last-Event-ID"];
-        if (id.Count == 0 || (id.Count == 1 && string.IsNullOrEmpty(id[0])))
+        var id = request.Headers["Last-Event-ID"].ToString();
+        if (id.Length == 0)
         {
-            id = request.Query["lastEventId"];
+            id = request.Query["lastEventId"].ToString();
         }
 
-        var joined = id.ToString();
-        return joined.Length == 0 ? null : joined;
+        return id.Length == 0 ? null : id;
     }
 }
