@@ -75,7 +75,8 @@ internal sealed class WaiterQueue
     {
         public void Wake()
         {
-            if (count > WakingRound.Part)
+            // Not where a publisher has a context of its own, as the tests' seeded scheduler is: there each waiter goes on in its own.
+            if (count > WakingRound.Part && SynchronizationContext.Current is null)
             {
                 (Interlocked.Exchange(ref queue._spareRound, null) ?? new WakingRound(queue)).Begin(waiters, count);
                 return;

@@ -172,7 +172,7 @@ public class ResponseHeaderTests
                 web.MapGet("/", () => new EventSourceResult(source));
                 web.MapGet("/slow", async (CancellationToken stop) => await Task.Delay(Timeout.Infinite, stop));
             },
-            services: services => services.AddRequestTimeouts(timeouts => timeouts.DefaultPolicy = new RequestTimeoutPolicy { Timeout = TimeSpan.FromMilliseconds(50) }));
+            services: services => services.AddRequestTimeouts(timeouts => timeouts.DefaultPolicy = new RequestTimeoutPolicy { Timeout = TimeSpan.FromSeconds(2) }));
         using var stream = await app.OpenAsync("/");
 
         // Asked for later and cut by now, so the stream would be as well.

@@ -31,7 +31,9 @@ public class StoreTests
     public void A_client_that_pages_more_slowly_than_the_store_trims_is_told_where_it_was()
     {
         var store = new SlowPagingBacklog();
-        using var stage = new TopicStage(store: store);
+
+        // The node keeps less than the store, so that the client has to page.
+        using var stage = new TopicStage(options => options.MaxEventsPerTopic = 2, store);
         var ids = Enumerable.Range(1, 20).Select(i => stage.Publish($"{i}")).ToList();
         var pages = 0;
         store.PageSize = _ =>
