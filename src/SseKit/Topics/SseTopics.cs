@@ -11,6 +11,7 @@ internal sealed class SseTopics : ISseTopics
     private readonly ISseBacklog _backlog;
     private readonly InMemoryBacklog? _memory;
     private readonly TopicFeeds _feeds;
+    private readonly StoreReads? _reads;
     private readonly SseOptions _options;
     private readonly JsonSerializerOptions _json;
 
@@ -21,6 +22,7 @@ internal sealed class SseTopics : ISseTopics
         _options = options;
         _json = json;
         _feeds = new TopicFeeds(backlog, options, time, logger);
+        _reads = _memory is null ? new StoreReads(backlog, time) : null;
     }
 
     public ValueTask<string> PublishAsync(string topic, SseEvent item, CancellationToken cancellationToken = default)
@@ -86,7 +88,7 @@ internal sealed class SseTopics : ISseTopics
     public async IAsyncEnumerable<ReadOnlyMemory<byte>> ReadFramesAsync(TopicRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var lease = await OpenAsync(request.Topic, cancellationToken);
-        var subscription = new TopicSubscription(request, lease, _memory is null ? _backlog : null);
+        var subscription = new TopicSubscription(request, lease, _reads);
         await foreach (var frames in subscription.ReadAsync(cancellationToken))
         {
             yield return frames;
