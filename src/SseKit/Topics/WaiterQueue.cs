@@ -75,7 +75,8 @@ internal sealed class WaiterQueue
     {
         public void Wake()
         {
-            if (count > WakingRound.Part)
+            // Where the publisher has a context of its own, as with the seeded scheduler of the tests, nothing goes past it over the pool.
+            if (count > WakingRound.Part && SynchronizationContext.Current is null)
             {
                 (Interlocked.Exchange(ref queue._spareRound, null) ?? new WakingRound(queue)).Begin(waiters, count);
                 return;
