@@ -45,7 +45,11 @@ internal static class BenchServer
         Silence.Map(app, TimeSpan.FromSeconds(Setting(args, "--keep-alive", 15)));
         Replays.Map(app, Setting(args, "--replay", 0));
         app.Map("/plain", branch => branch.Run(Plain));
-        app.Map("/watched", branch => branch.UseSse().Run(Plain));
+        if (args.Contains("--watched"))
+        {
+            app.Map("/watched", branch => branch.UseSse().Run(Plain));
+        }
+
         await app.StartAsync();
 
         var topics = app.Services.GetRequiredService<ISseTopics>();
