@@ -59,6 +59,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
     private long _flushStarted;
     private SseEvent? _last;
     private bool _stepPending;
+    private bool _stepReports;
 
     private EventStream(HttpContext context, StreamHost host, StreamSettings settings)
     {
@@ -227,6 +228,8 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
             _step = source.MoveNextAsync();
             if (!_step.IsCompleted)
             {
+                // From here on, since what comes next may fail.
+                _stepPending = true;
                 if (_out is null)
                 {
                     await BeginAsync(alone: true);
@@ -242,6 +245,8 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
                 {
                     return;
                 }
+
+                _stepPending = false;
             }
 
             if (!_step.Result)
@@ -309,15 +314,15 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
     {
         // What the clock saw before the last flush is no silence.
         Interlocked.And(ref _wakes, ~(int)Wakes.KeepAlive);
-        _stepPending = true;
         ReportWhenDone(_step.GetAwaiter());
+        _stepReports = true;
         while (true)
         {
             await _wake.WaitAsync();
             var wakes = (Wakes)Volatile.Read(ref _wakes);
             if ((wakes & Wakes.Source) != 0)
             {
-                _stepPending = false;
+                _stepReports = false;
                 return true;
             }
 
@@ -452,7 +457,16 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
 
         if (_stepPending)
         {
-            await QuietlyAsync(CompleteResponseAsync());
+            if (!_stepReports)
+            {
+                ReportWhenDone(_step.GetAwaiter());
+            }
+
+            if (_out is not null)
+            {
+                await QuietlyAsync(CompleteResponseAsync());
+            }
+
             if (!await SourceIsReadyAsync())
             {
                 _ = LetGoLaterAsync(source);
