@@ -173,13 +173,14 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
 
     private void StopIsOverdue()
     {
+        // Said before it is looked: a flush that begins now either is seen here or sees it.
+        Wake(Wakes.StopOverdue);
+
         // Aborting is the one thing that may be done from another thread, and all that ends a flush to a client that does not read.
         if (Volatile.Read(ref _flushStarted) != 0)
         {
             _lifetime?.Abort();
         }
-
-        Wake(Wakes.StopOverdue);
     }
 
     private async Task RunAsync(Func<StreamHost, CancellationToken, FrameSource> open)
@@ -358,7 +359,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
             var flush = _out!.FlushAsync();
             if (!flush.IsCompleted)
             {
-                Volatile.Write(ref _flushStarted, _host.Time.GetTimestamp());
+                FlushIsPending();
             }
 
             var result = await flush;
@@ -373,6 +374,16 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         finally
         {
             Volatile.Write(ref _flushStarted, 0);
+        }
+    }
+
+    private void FlushIsPending()
+    {
+        Interlocked.Exchange(ref _flushStarted, _host.Time.GetTimestamp());
+        if (Has(Wakes.StopOverdue))
+        {
+            // The app was busy while the grace of the stop ran out.
+            _stopGrace?.Change(StopGrace, Timeout.InfiniteTimeSpan);
         }
     }
 
@@ -554,7 +565,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
 
     private async Task CompleteResponseAsync()
     {
-        Volatile.Write(ref _flushStarted, _host.Time.GetTimestamp());
+        FlushIsPending();
         try
         {
             await _context.Response.CompleteAsync();

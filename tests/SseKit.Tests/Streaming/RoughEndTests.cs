@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using SseKit.Streaming;
 
@@ -26,6 +27,35 @@ public sealed class RoughEndTests
 
         Assert.False(source.DisposedInStep);
         await Assert.ThrowsAsync<HttpRequestException>(() => asked.Soon());
+    }
+
+    [Fact]
+    public async Task A_client_that_does_not_read_what_comes_after_the_grace_does_not_hold_up_the_stop()
+    {
+        using var gate = new ManualResetEventSlim();
+        var waits = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var app = await TestApp.StartAsync(
+            web => web.MapSse("/", _ => Busy()),
+            services: services => services.AddSse(options => options.WriteTimeout = Timeout.InfiniteTimeSpan));
+        using var client = await RawClient.ConnectAsync(app.Port, receiveBuffer: 4096);
+        await client.GetAsync("/");
+        await waits.Task.Soon();
+
+        var stop = app.Web.StopAsync(TestContext.Current.CancellationToken);
+
+        // No signal tells that the grace is over, which runs in real time; were this too short, the test would only see less.
+        await Task.Delay(TimeSpan.FromSeconds(1), TestContext.Current.CancellationToken);
+        gate.Set();
+
+        await stop.Soon("the stop of the host");
+
+        async IAsyncEnumerable<SseEvent> Busy()
+        {
+            waits.SetResult();
+            gate.Wait();
+            yield return new string('x', 64 * 1024 * 1024);
+            await Task.CompletedTask;
+        }
     }
 
     [Fact]
