@@ -60,6 +60,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
     private long _flushStarted;
     private SseEvent? _last;
     private bool _stepPending;
+    private bool _stepReports;
 
     private EventStream(HttpContext context, StreamHost host, StreamSettings settings)
     {
@@ -179,13 +180,14 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
 
     private void StopIsOverdue()
     {
+        // Said before it is looked: a flush that begins now either is seen here or sees it.
+        Wake(Wakes.StopOverdue);
+
         // Aborting is the one thing that may be done from another thread, and all that ends a flush to a client that does not read.
         if (Volatile.Read(ref _flushStarted) != 0)
         {
             _lifetime?.Abort();
         }
-
-        Wake(Wakes.StopOverdue);
     }
 
     /// <summary>
@@ -265,6 +267,8 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
             _step = source.MoveNextAsync();
             if (!_step.IsCompleted)
             {
+                // From here on, since what comes next may fail.
+                _stepPending = true;
                 if (_out is null)
                 {
                     await BeginAsync(alone: true);
@@ -279,28 +283,30 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
                 if (!_step.IsCompleted)
                 {
                     BeginWait();
-                    while (_stepPending)
+                    while (!Has(Wakes.Source))
                     {
-                        await _wake.WaitAsync();
-                        if (Has(Wakes.Source))
-                        {
-                            _stepPending = false;
-                        }
-                        else if (IsOver)
+                        if (IsOver)
                         {
                             return;
                         }
-                        else if (Has(Wakes.KeepAlive))
+
+                        if (Has(Wakes.KeepAlive))
                         {
                             Clear(Wakes.KeepAlive);
-                            _source!.WriteKeepAlive(_out!);
+                            source.WriteKeepAlive(_out!);
                             if (!await FlushAsync())
                             {
                                 Wake(Wakes.Left);
                             }
                         }
+
+                        await _wake.WaitAsync();
                     }
+
+                    _stepReports = false;
                 }
+
+                _stepPending = false;
             }
 
             if (!_step.Result)
@@ -367,8 +373,8 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
     {
         // What the clock saw before the last flush is no silence.
         Clear(Wakes.KeepAlive);
-        _stepPending = true;
         ReportWhenDone(_step.GetAwaiter());
+        _stepReports = true;
     }
 
     private void ReportWhenDone<TAwaiter>(TAwaiter awaiter)
@@ -387,7 +393,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
             var flush = _out!.FlushAsync();
             if (!flush.IsCompleted)
             {
-                Volatile.Write(ref _flushStarted, _host.Time.GetTimestamp());
+                FlushIsPending();
             }
 
             var result = await flush;
@@ -402,6 +408,16 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         finally
         {
             Volatile.Write(ref _flushStarted, 0);
+        }
+    }
+
+    private void FlushIsPending()
+    {
+        Interlocked.Exchange(ref _flushStarted, _host.Time.GetTimestamp());
+        if (Has(Wakes.StopOverdue))
+        {
+            // The app was busy while the grace of the stop ran out.
+            _stopGrace?.Change(StopGrace, Timeout.InfiniteTimeSpan);
         }
     }
 
@@ -486,7 +502,16 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
 
         if (_stepPending)
         {
-            await QuietlyAsync(CompleteResponseAsync());
+            if (!_stepReports)
+            {
+                ReportWhenDone(_step.GetAwaiter());
+            }
+
+            if (_out is not null)
+            {
+                await QuietlyAsync(CompleteResponseAsync());
+            }
+
             if (!await SourceIsReadyAsync())
             {
                 _ = LetGoLaterAsync(source);
@@ -574,7 +599,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
 
     private async Task CompleteResponseAsync()
     {
-        Volatile.Write(ref _flushStarted, _host.Time.GetTimestamp());
+        FlushIsPending();
         try
         {
             await _context.Response.CompleteAsync();
