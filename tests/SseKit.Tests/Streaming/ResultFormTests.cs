@@ -152,7 +152,7 @@ public class ResultFormTests
         Assert.NotSame(lives.Streams, stops.Streams);
 
         await stops.DisposeAsync();
-        Assert.Equal("", await ending.ReadToEndAsync());
+        Assert.StartsWith("retry: ", await ending.ReadToEndAsync(), StringComparison.Ordinal);
 
         source.Emit("a");
         await stream.ExpectAsync("data: a\n\n");
