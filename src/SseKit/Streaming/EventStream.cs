@@ -44,6 +44,7 @@ internal sealed class EventStream : KeepAliveMember
     private readonly CancellationTokenSource _sourceStop = new();
     private readonly HttpContext _context;
     private readonly IHttpRequestLifetimeFeature? _lifetime;
+    private readonly CancellationToken _left;
     private readonly StreamHost _host;
     private readonly string _path;
     private readonly bool _resumes;
@@ -60,6 +61,7 @@ internal sealed class EventStream : KeepAliveMember
     {
         _context = context;
         _host = host;
+        _left = context.RequestAborted;
         _lifetime = context.Features.Get<IHttpRequestLifetimeFeature>();
         _path = context.Request.Path;
         _resumes = context.Request.GetLastEventId() is not null;
@@ -67,8 +69,11 @@ internal sealed class EventStream : KeepAliveMember
         _sourceReady = () => Wake(Wakes.Source, inline: true);
     }
 
-    /// <summary>Whether the stream is over, whatever the source still has.</summary>
-    private bool IsOver => (Volatile.Read(ref _wakes) & (int)(Wakes.Left | Wakes.Stopping)) != 0;
+    /// <summary>
+    /// Whether the stream is over, whatever the source still has. The tokens know before they have called here: a source that listens to one
+    /// itself is called first, and what it throws then is no failure.
+    /// </summary>
+    private bool IsOver => _left.IsCancellationRequested || _host.Stopping.IsCancellationRequested || (Volatile.Read(ref _wakes) & (int)(Wakes.Left | Wakes.Stopping)) != 0;
 
     /// <summary>Sends the stream; completes when the request can be let go.</summary>
     /// <param name="context">The request.</param>
@@ -85,7 +90,7 @@ internal sealed class EventStream : KeepAliveMember
         }
 
         var stream = new EventStream(context, host);
-        await using var left = context.RequestAborted.UnsafeRegister(static stream => ((EventStream)stream!).Wake(Wakes.Left), stream);
+        await using var left = stream._left.UnsafeRegister(static stream => ((EventStream)stream!).Wake(Wakes.Left), stream);
         await using var stopping = host.Stopping.UnsafeRegister(static stream => ((EventStream)stream!).Stop(), stream);
         try
         {
