@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.IO.Pipelines;
 using System.Runtime.CompilerServices;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using SseKit.Diagnostics;
@@ -119,6 +120,10 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         {
             host.Streams.Leave(place);
             stream._stopGrace?.Dispose();
+            if (host.Stopping.IsCancellationRequested)
+            {
+                CutOffLater(context);
+            }
         }
     }
 
@@ -181,6 +186,33 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         }
 
         Wake(Wakes.StopOverdue);
+    }
+
+    /// <summary>
+    /// The server goes on sending what it has taken over, and a client that does not read would hold up the host's stop with that. On
+    /// HTTP/1.1 the connection is this stream's alone, so it is closed in good order after it, and cut off where that takes too long. One of
+    /// a later version may carry others.
+    /// </summary>
+    private static void CutOffLater(HttpContext context)
+    {
+        if (!HttpProtocol.IsHttp11(context.Request.Protocol)
+            || context.Features.Get<IConnectionLifetimeFeature>() is not { } connection
+            || context.Features.Get<IConnectionLifetimeNotificationFeature>() is not { } notification)
+        {
+            return;
+        }
+
+        notification.RequestClose();
+        _ = CutOffAsync();
+
+        async Task CutOffAsync()
+        {
+            await Task.Delay(StopGrace, connection.ConnectionClosed).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (!connection.ConnectionClosed.IsCancellationRequested)
+            {
+                connection.Abort();
+            }
+        }
     }
 
     private async Task RunAsync(Func<StreamHost, CancellationToken, FrameSource> open)

@@ -11,6 +11,7 @@ internal sealed class SseTopics : ISseTopics
     private readonly ISseBacklog _backlog;
     private readonly InMemoryBacklog? _memory;
     private readonly TopicFeeds _feeds;
+    private readonly StoreReads? _reads;
     private readonly SseOptions _options;
     private readonly JsonSerializerOptions _json;
 
@@ -27,6 +28,7 @@ internal sealed class SseTopics : ISseTopics
         _open = OpenAsync;
         _detach = _memory is null ? null : log => _memory.Detach((MemoryTopic)log);
         _feeds = new TopicFeeds(backlog, options, time, logger);
+        _reads = _memory is null ? new StoreReads(backlog, time) : null;
     }
 
     public ValueTask<string> PublishAsync(string topic, SseEvent item, CancellationToken cancellationToken = default)
@@ -90,7 +92,7 @@ internal sealed class SseTopics : ISseTopics
 
     /// <summary>The frames for one subscriber, from the place that it asks for.</summary>
     public IAsyncEnumerable<ReadOnlyMemory<byte>> ReadFramesAsync(TopicRequest request, CancellationToken cancellationToken) =>
-        new TopicSubscription(request, _open, _memory is null ? _backlog : null).ReadAsync(cancellationToken);
+        new TopicSubscription(request, _open, _reads).ReadAsync(cancellationToken);
 
     private async IAsyncEnumerable<SseEvent> EventsAsync(TopicRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {

@@ -8,7 +8,7 @@ namespace SseKit.Topics;
 /// the start position, a gap, a snapshot), and then what follows that position: from this node's log, or from the store for as long as the
 /// log does not reach back that far. There is no step from replay to live; being behind and being up to date are the same loop.
 /// </summary>
-internal sealed class TopicSubscription(TopicRequest request, Func<string, CancellationToken, ValueTask<TopicLease>> open, ISseBacklog? store)
+internal sealed class TopicSubscription(TopicRequest request, Func<string, CancellationToken, ValueTask<TopicLease>> open, StoreReads? store)
 {
     private const int PageSize = 256;
 
@@ -63,11 +63,11 @@ internal sealed class TopicSubscription(TopicRequest request, Func<string, Cance
                 }
 
                 var slice = await ReadStoreAsync(from, PageSize, cancellationToken);
-                if (slice.Entries.Count > 0 && Continues(slice.Entries, from))
+                if (slice.Entries.Count > 0 && slice.Continues(from))
                 {
                     from = slice.Entries[^1].Id;
                     ifUnknown = GapFrame.Trimmed;
-                    yield return Encode(slice.Entries);
+                    yield return slice.Frames;
                 }
                 else if (slice.Entries.Count == 0 && slice.Head == from)
                 {
@@ -120,35 +120,6 @@ internal sealed class TopicSubscription(TopicRequest request, Func<string, Cance
         _ => SseGapAction.Live,
     };
 
-    private static bool Continues(IReadOnlyList<SseEntry> entries, string after)
-    {
-        foreach (var entry in entries)
-        {
-            if (!string.Equals(entry.PreviousId, after, StringComparison.Ordinal))
-            {
-                return false;
-            }
-
-            after = entry.Id;
-        }
-
-        return true;
-    }
-
-    private static byte[] Encode(IReadOnlyList<SseEntry> entries)
-    {
-        var scratch = ScratchFrames.Rent();
-        foreach (var entry in entries)
-        {
-            scratch.Write(entry.Frame.Span);
-            EventFrame.WriteEnd(scratch, entry.Id);
-        }
-
-        var frames = scratch.Written.ToArray();
-        scratch.Return();
-        return frames;
-    }
-
     /// <summary>Places the cursor behind an id that the log holds. With no store behind the log, what it does not hold is a gap.</summary>
     private bool TryPlace(string id, ref string? gap)
     {
@@ -185,7 +156,7 @@ internal sealed class TopicSubscription(TopicRequest request, Func<string, Cance
         return slice.Entries.Count > 0 ? slice.Entries[0].PreviousId : slice.Head;
     }
 
-    private async ValueTask<SseSlice> ReadStoreAsync(string? after, int max, CancellationToken cancellationToken)
+    private async ValueTask<StorePage> ReadStoreAsync(string? after, int max, CancellationToken cancellationToken)
     {
         try
         {

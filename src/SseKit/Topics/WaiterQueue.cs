@@ -75,7 +75,7 @@ internal sealed class WaiterQueue
     {
         public void Wake()
         {
-            // Where the publisher has a context of its own, as with the seeded scheduler of the tests, nothing goes past it over the pool.
+            // Not where a publisher has a context of its own, as the tests' seeded scheduler is: there each waiter goes on in its own.
             if (count > WakingRound.Part && SynchronizationContext.Current is null)
             {
                 (Interlocked.Exchange(ref queue._spareRound, null) ?? new WakingRound(queue)).Begin(waiters, count);

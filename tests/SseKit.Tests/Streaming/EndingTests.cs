@@ -164,8 +164,10 @@ public sealed partial class EndingTests
             },
             services: services =>
             {
-                // Kestrel cuts off a slow reader by a data rate of its own, in real time; other servers and HTTP/2 proxies do not.
+                // Kestrel cuts off a slow reader by a data rate of its own, and the kernel by TCP_USER_TIMEOUT, both in real time: neither is
+                // to help here.
                 services.Configure<KestrelServerOptions>(kestrel => kestrel.Limits.MinResponseDataRate = null);
+                services.Configure<SseOptions>(options => options.WriteTimeout = TimeSpan.FromMinutes(2));
             },
             time: _time);
         using var reader = await app.OpenAsync("/");
