@@ -97,7 +97,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
     /// <param name="host">The host.</param>
     /// <param name="settings">What its endpoint and its result have chosen.</param>
     /// <param name="open">Makes the source, which is to end when its token says so.</param>
-    public static async Task RunAsync(
+    public static Task RunAsync(
         HttpContext context, StreamHost host, StreamSettings settings, Func<StreamHost, CancellationToken, FrameSource> open)
     {
         OwnStream.Announce(context);
@@ -105,37 +105,17 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         if (HttpMethods.IsHead(context.Request.Method))
         {
             ResponsePreamble.Apply(context, host.Logger);
-            return;
+            return Task.CompletedTask;
         }
 
         var stream = new EventStream(context, host, settings);
         var stopping = host.Stopping.IsCancellationRequested;
         if (stopping || host.Streams.TryEnter(stream) is not { } place)
         {
-            await stream.SendAwayAsync(stopping);
-            return;
+            return stream.SendAwayAsync(stopping);
         }
 
-        try
-        {
-            await using var left = stream._left.UnsafeRegister(static stream => ((EventStream)stream!).Wake(Wakes.Left), stream);
-            if (host.Stopping.IsCancellationRequested)
-            {
-                // It came in while the drain was already taking down who is there.
-                stream.End(StreamEnd.Stopping, host.Options.DrainEvent);
-            }
-
-            await stream.RunAsync(open);
-        }
-        finally
-        {
-            host.Streams.Leave(place);
-            stream._stopGrace?.Dispose();
-            if (host.Stopping.IsCancellationRequested)
-            {
-                CutOffLater(context);
-            }
-        }
+        return stream.RunAsync(place, open);
     }
 
     public override void KeepAliveDue() => Wake(Wakes.KeepAlive);
@@ -227,8 +207,16 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         }
     }
 
-    private async Task RunAsync(Func<StreamHost, CancellationToken, FrameSource> open)
+    // One method for all that frames the pump: such methods are the larger part of what an idle stream holds in memory.
+    private async Task RunAsync(LinkedListNode<IOpenStream> place, Func<StreamHost, CancellationToken, FrameSource> open)
     {
+        await using var left = _left.UnsafeRegister(static stream => ((EventStream)stream!).Wake(Wakes.Left), this);
+        if (_host.Stopping.IsCancellationRequested)
+        {
+            // It came in while the drain was already taking down who is there.
+            End(StreamEnd.Stopping, _host.Options.DrainEvent);
+        }
+
         var clocked = _settings.KeepAliveInterval != Timeout.InfiniteTimeSpan;
         if (clocked)
         {
@@ -238,6 +226,9 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         try
         {
             _source = open(_host, _sourceStop.Token);
+
+            // Or else the stream would hold on to the result, and to all that it was made of.
+            open = null!;
             await PumpAsync(_source);
         }
         catch (Exception exception) when (IsEnding)
@@ -262,6 +253,12 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
             }
 
             await LetGoAsync(_source);
+            _host.Streams.Leave(place);
+            _stopGrace?.Dispose();
+            if (_host.Stopping.IsCancellationRequested)
+            {
+                CutOffLater(_context);
+            }
         }
     }
 
