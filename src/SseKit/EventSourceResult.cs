@@ -105,7 +105,7 @@ public class EventSourceResult : IResult, IActionResult, IEndpointMetadataProvid
     {
         ArgumentNullException.ThrowIfNull(httpContext);
         var host = StreamHost.Of(httpContext);
-        return EventStream.RunAsync(httpContext, host, StreamSettings.Of(httpContext, host, _options), (host, stop) => _open(httpContext, host, stop));
+        return EventStream.RunAsync(httpContext, host, StreamSettings.Of(httpContext, host.Settings, _options), (host, stop) => _open(httpContext, host, stop));
     }
 
     /// <summary>The same, called by MVC.</summary>

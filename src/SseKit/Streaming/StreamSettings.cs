@@ -9,18 +9,21 @@ internal sealed class StreamSettings
 
     public Func<HttpContext, Exception, SseEvent?>? OnError { get; init; }
 
-    public static StreamSettings Of(HttpContext context, StreamHost host, SseStreamOptions? result)
+    /// <param name="context">The request.</param>
+    /// <param name="app">What holds where nothing was chosen.</param>
+    /// <param name="result">The result's choices.</param>
+    public static StreamSettings Of(HttpContext context, StreamSettings app, SseStreamOptions? result)
     {
         var endpoint = context.GetEndpoint()?.Metadata.GetMetadata<SseStreamOptions>();
         if (result is null && endpoint is null)
         {
-            return host.Settings;
+            return app;
         }
 
         return new StreamSettings
         {
-            KeepAliveInterval = result?.KeepAliveInterval ?? endpoint?.KeepAliveInterval ?? host.Options.KeepAliveInterval,
-            OnError = result?.OnError ?? endpoint?.OnError ?? host.Options.OnError,
+            KeepAliveInterval = result?.KeepAliveInterval ?? endpoint?.KeepAliveInterval ?? app.KeepAliveInterval,
+            OnError = result?.OnError ?? endpoint?.OnError ?? app.OnError,
         };
     }
 }
