@@ -171,7 +171,7 @@ internal static class Sources
                 if (visit.Requests == 1)
                 {
                     await FillAsync(context, visit, topic, 3);
-                    context.Features.Get<Wiretap>()!.CutAfter("data: entry 3");
+                    context.Features.Get<Wiretap>()!.CutAfter("data: entry 3", visit.Requests);
                 }
             },
             Answer = visit =>
@@ -195,10 +195,10 @@ internal static class Sources
                 {
                     case 1:
                         await FillAsync(context, visit, topic, 9);
-                        tap.CutAfter("data: entry 4");
+                        tap.CutAfter("data: entry 4", visit.Requests);
                         break;
                     case 2:
-                        tap.CutAfter("data: entry 7\n");
+                        tap.CutAfter("data: entry 7\n", visit.Requests);
                         break;
                 }
             },
@@ -218,7 +218,7 @@ internal static class Sources
                 {
                     var position = await topics.GetPositionAsync(topic);
                     visit.Names[position] = "e0";
-                    context.Features.Get<Wiretap>()!.CutAfter($"id: {position}\n\n");
+                    context.Features.Get<Wiretap>()!.CutAfter($"id: {position}\n\n", visit.Requests);
                 }
                 else
                 {
@@ -234,13 +234,14 @@ internal static class Sources
         new("crlf")
         {
             ByHandOnly = true,
-            Answer = _ => ByHand("event: named\r\ndata: a\r\ndata: b\r\nid: n1\r\n\r\n", "data: c\r\nid: n2\r\n\r\n", "event: done\r\ndata\r\n\r\n"),
+            Answer = _ => Lines("event: named\r\ndata: a\r\ndata: b\r\nid: n1\r\n\r\n", "data: c\r\nid: n2\r\n\r\n", "event: done\r\ndata\r\n\r\n"),
             Expected = new([new("named", "n1", "a\nb"), new("message", "n2", "c"), End], ["-"]),
         },
         new("cr")
         {
+            // Whether a line feed follows is not known to a client that waits for it: the keep-alive at the end brings the last event.
             ByHandOnly = true,
-            Answer = _ => ByHand("event: named\rdata: a\rdata: b\rid: n1\r\r", "data: c\rid: n2\r\r", "event: done\rdata\r\r"),
+            Answer = _ => Lines("event: named\rdata: a\rdata: b\rid: n1\r\r", "data: c\rid: n2\r\r", "event: done\rdata\r\r"),
             Expected = new([new("named", "n1", "a\nb"), new("message", "n2", "c"), End], ["-"]),
         },
         new("in-pieces")
@@ -282,6 +283,9 @@ internal static class Sources
 
     private static IEnumerable<Step> Cut(Visit visit, params string[] after) =>
         visit.Requests <= after.Length ? [new Step.CutAfter(after[visit.Requests - 1])] : [];
+
+    private static IEnumerable<Step> Lines(params string[] events) =>
+        events.SelectMany<string, Step>(bytes => [new Step.Send(default, bytes), new Step.KeepAlives(2)]);
 
     private static IEnumerable<Step> ByHand(params string[] pieces) => pieces.Select(piece => new Step.Piece(piece));
 

@@ -173,7 +173,7 @@ internal sealed class StreamServer : IAsyncDisposable
                 await VisitOf(context).Opened.Task.WaitAsync(stop);
                 break;
             case Step.CutAfter cut:
-                tap.CutAfter(cut.Text);
+                tap.CutAfter(cut.Text, VisitOf(context).Requests);
                 break;
             case Step.AbortAfter abort:
                 await tap.SentAsync(abort.Text).WaitAsync(stop);

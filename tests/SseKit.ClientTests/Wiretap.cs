@@ -18,6 +18,7 @@ internal sealed class Wiretap(IDuplexPipe socket) : IDuplexPipe
     private readonly List<(byte[] Text, int Times, TaskCompletionSource Seen)> _awaited = [];
     private byte[] _tail = [];
     private byte[]? _cutAfter;
+    private TimeSpan _pause;
     private bool _isCut;
 
     public PipeReader Input => socket.Input;
@@ -53,11 +54,14 @@ internal sealed class Wiretap(IDuplexPipe socket) : IDuplexPipe
     }
 
     /// <summary>Cuts the connection right after the next time that this is sent.</summary>
-    public void CutAfter(string text)
+    /// <param name="text">What is sent.</param>
+    /// <param name="attempt">The how manieth request it is: the later, the longer the client gets to read what it was sent.</param>
+    public void CutAfter(string text, int attempt)
     {
         lock (_gate)
         {
             _cutAfter = Encoding.UTF8.GetBytes(text);
+            _pause = TimeSpan.FromMilliseconds(50 * attempt * attempt);
         }
     }
 
@@ -102,9 +106,9 @@ internal sealed class Wiretap(IDuplexPipe socket) : IDuplexPipe
                     await socket.Output.WriteAsync(bytes.AsMemory(0, length));
                     if (cut)
                     {
-                        // A client on top of fetch drops what it has not read when the error comes. Nothing relies on this pause; it only makes
-                        // the streams more interesting.
-                        await Task.Delay(50);
+                        // A client on top of fetch drops what it has not read when the error comes. It comes back all the same, and the tests
+                        // are content with that; with a pause it mostly has something to come back with.
+                        await Task.Delay(_pause);
                         await socket.Output.CompleteAsync();
                         _isCut = true;
                     }

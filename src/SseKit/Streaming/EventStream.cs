@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.IO.Pipelines;
 using System.Runtime.CompilerServices;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using SseKit.Diagnostics;
@@ -120,6 +121,10 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         {
             host.Streams.Leave(place);
             stream._stopGrace?.Dispose();
+            if (host.Stopping.IsCancellationRequested)
+            {
+                CutOffLater(context);
+            }
         }
     }
 
@@ -167,6 +172,8 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
 
     private bool Has(Wakes any) => (Volatile.Read(ref _wakes) & (int)any) != 0;
 
+    private void Clear(Wakes why) => Interlocked.And(ref _wakes, ~(int)why);
+
     private void Wake(Wakes why, bool inline = false)
     {
         Interlocked.Or(ref _wakes, (int)why);
@@ -182,6 +189,33 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         if (Volatile.Read(ref _flushStarted) != 0)
         {
             _lifetime?.Abort();
+        }
+    }
+
+    /// <summary>
+    /// The server goes on sending what it has taken over, and a client that does not read would hold up the host's stop with that. On
+    /// HTTP/1.1 the connection is this stream's alone, so it is closed in good order after it, and cut off where that takes too long. One of
+    /// a later version may carry others.
+    /// </summary>
+    private static void CutOffLater(HttpContext context)
+    {
+        if (!HttpProtocol.IsHttp11(context.Request.Protocol)
+            || context.Features.Get<IConnectionLifetimeFeature>() is not { } connection
+            || context.Features.Get<IConnectionLifetimeNotificationFeature>() is not { } notification)
+        {
+            return;
+        }
+
+        notification.RequestClose();
+        _ = CutOffAsync();
+
+        async Task CutOffAsync()
+        {
+            await Task.Delay(StopGrace, connection.ConnectionClosed).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (!connection.ConnectionClosed.IsCancellationRequested)
+            {
+                connection.Abort();
+            }
         }
     }
 
@@ -223,6 +257,10 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         }
     }
 
+    /// <summary>
+    /// From the source to the response, until one of them ends. The wait for the source, with its keep-alives, stands here and not in a method
+    /// of its own: that would cost an object for each event of a source that waits.
+    /// </summary>
     private async Task PumpAsync(FrameSource source)
     {
         var lastFlush = LastWrite;
@@ -244,9 +282,30 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
                 }
 
                 lastFlush = LastWrite;
-                if (!_step.IsCompleted && !await WaitForSourceAsync())
+                if (!_step.IsCompleted)
                 {
-                    return;
+                    BeginWait();
+                    while (!Has(Wakes.Source))
+                    {
+                        if (IsOver)
+                        {
+                            return;
+                        }
+
+                        if (Has(Wakes.KeepAlive))
+                        {
+                            Clear(Wakes.KeepAlive);
+                            source.WriteKeepAlive(_out!);
+                            if (!await FlushAsync())
+                            {
+                                Wake(Wakes.Left);
+                            }
+                        }
+
+                        await _wake.WaitAsync();
+                    }
+
+                    _stepReports = false;
                 }
 
                 _stepPending = false;
@@ -312,48 +371,23 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         }
     }
 
-    /// <summary>Waits out the pending step, with keep-alives; false when the stream is over first.</summary>
-    private async ValueTask<bool> WaitForSourceAsync()
+    private void BeginWait()
     {
         // What the clock saw before the last flush is no silence.
-        Interlocked.And(ref _wakes, ~(int)Wakes.KeepAlive);
+        Clear(Wakes.KeepAlive);
         ReportWhenDone(_step.GetAwaiter());
         _stepReports = true;
-        while (true)
-        {
-            await _wake.WaitAsync();
-            var wakes = (Wakes)Volatile.Read(ref _wakes);
-            if ((wakes & Wakes.Source) != 0)
-            {
-                _stepReports = false;
-                return true;
-            }
-
-            if (IsOver)
-            {
-                return false;
-            }
-
-            if ((wakes & Wakes.KeepAlive) != 0)
-            {
-                Interlocked.And(ref _wakes, ~(int)Wakes.KeepAlive);
-                _source!.WriteKeepAlive(_out!);
-                if (!await FlushAsync())
-                {
-                    Wake(Wakes.Left);
-                }
-            }
-        }
     }
 
     private void ReportWhenDone<TAwaiter>(TAwaiter awaiter)
         where TAwaiter : ICriticalNotifyCompletion
     {
-        Interlocked.And(ref _wakes, ~(int)Wakes.Source);
+        Clear(Wakes.Source);
         awaiter.UnsafeOnCompleted(_sourceReady);
     }
 
     /// <summary>Flushes; false when the client is gone.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<bool> FlushAsync()
     {
         try

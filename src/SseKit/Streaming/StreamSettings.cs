@@ -9,9 +9,6 @@ internal sealed class StreamSettings
 
     public Func<HttpContext, Exception, SseEvent?>? OnError { get; init; }
 
-    /// <param name="context">The request.</param>
-    /// <param name="app">What holds where nothing was chosen.</param>
-    /// <param name="result">The result's choices.</param>
     public static StreamSettings Of(HttpContext context, StreamSettings app, SseStreamOptions? result)
     {
         var endpoint = context.GetEndpoint()?.Metadata.GetMetadata<SseStreamOptions>();

@@ -66,7 +66,8 @@ internal sealed class WatchedWriter(IWatchable body) : PipeWriter
         if (_buffer is null || _buffer.Length - _end < least)
         {
             var pending = _end - _start;
-            var larger = new byte[Math.Max(4096, pending + least)];
+            // Doubled: whoever writes a large event asks again and again for a little more.
+            var larger = new byte[(int)Math.Min(Math.Max(Math.Max(4096, pending * 2L), (long)pending + least), Array.MaxLength)];
             _buffer?.AsSpan(_start, pending).CopyTo(larger);
             (_buffer, _start, _end) = (larger, 0, pending);
         }

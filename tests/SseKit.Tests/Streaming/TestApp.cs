@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.AspNetCore.TestHost;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -40,7 +41,13 @@ internal sealed class TestApp : IAsyncDisposable
         Action<WebApplication> map, string http = "1.1", Action<IServiceCollection>? services = null, FakeTimeProvider? time = null)
     {
         var version = Version.Parse(http);
-        var (web, log) = Build(services, time, host => host.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.Listen(
+        var (web, log) = Build(services, time, host => host.UseKestrelCore().UseSockets(sockets => sockets.CreateBoundListenSocket = endpoint =>
+        {
+            // Small, so that a client that does not read is soon felt.
+            var socket = SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint);
+            socket.SendBufferSize = 4096;
+            return socket;
+        }).ConfigureKestrel(kestrel => kestrel.Listen(
             IPAddress.Loopback, 0, listen => listen.Protocols = version.Major == 2 ? HttpProtocols.Http2 : HttpProtocols.Http1)));
         map(web);
         await web.StartAsync();

@@ -17,7 +17,7 @@ public class RandomScheduleTests
     public void Under_any_interleaving_a_client_sees_every_event_once_and_in_order_or_is_told_of_the_gap()
     {
         var first = Setting("SSEKIT_SEED", Random.Shared.Next());
-        var count = Setting("SSEKIT_SCHEDULES", 8_000);
+        var count = Setting("SSEKIT_SCHEDULES", 5_000);
         var failed = new ConcurrentBag<int>();
         long events = 0, gaps = 0, resumes = 0;
         Parallel.For(0, count, new ParallelOptions { CancellationToken = TestContext.Current.CancellationToken }, (index, loop) =>

@@ -14,22 +14,15 @@ public class TopicCostTests
     public async Task A_subscriber_costs_less_than_two_kilobytes_with_ten_thousand_events_unread()
     {
         const int Subscribers = 1_000;
-        var without = await MeasureAsync(subscribers: 0);
-        var with = await MeasureAsync(Subscribers);
-        Assert.InRange((with - without) / Subscribers, 1, 2_048);
-    }
-
-    private static async Task<long> MeasureAsync(int subscribers)
-    {
         var stop = TestContext.Current.CancellationToken;
         var options = new SseOptions { MaxEventsPerTopic = 20_000, MaxBytesPerTopic = 64 * 1024 * 1024 };
         var topics = new SseTopics(new InMemoryBacklog(options), options, JsonSerializerOptions.Web, TimeProvider.System, NullLogger.Instance);
         await topics.PublishAsync("orders", "read", stop);
-        var before = Measure();
-        var reading = new IAsyncEnumerator<SseEvent>[subscribers];
-        for (var i = 0; i < subscribers; i++)
+        var request = new TopicRequest { Topic = "orders", Start = SseStart.Earliest, GapEventType = "gap", Json = JsonSerializerOptions.Web };
+        var reading = new List<IAsyncEnumerator<ReadOnlyMemory<byte>>>();
+        for (var i = 0; i < Subscribers; i++)
         {
-            reading[i] = topics.SubscribeAsync("orders", start: SseStart.Earliest, cancellationToken: stop).GetAsyncEnumerator(stop);
+            reading.Add(topics.ReadFramesAsync(request, stop).GetAsyncEnumerator(stop));
             Assert.True(await reading[i].MoveNextAsync());
         }
 
@@ -38,15 +31,20 @@ public class TopicCostTests
             await topics.PublishAsync("orders", $"unread {i}", stop);
         }
 
-        var cost = Measure() - before;
+        var with = Measure();
         foreach (var subscriber in reading)
         {
             Assert.True(await subscriber.MoveNextAsync());
-            Assert.Equal("unread 0", subscriber.Current.Data);
+            Assert.StartsWith("data: unread 0\n", Encoding.UTF8.GetString(subscriber.Current.Span), StringComparison.Ordinal);
             await subscriber.DisposeAsync();
         }
 
-        return cost;
+        // What is left is what the topic keeps, whoever reads it.
+        reading.Clear();
+        var without = Measure();
+        TestContext.Current.TestOutputHelper?.WriteLine($"{(with - without) / Subscribers} bytes each.");
+        Assert.InRange((with - without) / Subscribers, 1, 2_048);
+        GC.KeepAlive(topics);
     }
 
     [Fact]
@@ -91,11 +89,22 @@ public class TopicCostTests
         }
     }
 
+    /// <summary>The memory that is in use, once what other tests have left behind is gone.</summary>
     private static long Measure()
     {
-        GC.Collect();
-        GC.WaitForPendingFinalizers();
-        return GC.GetTotalMemory(forceFullCollection: true);
+        var before = long.MaxValue;
+        while (true)
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+            var now = GC.GetTotalMemory(forceFullCollection: true);
+            if (now >= before)
+            {
+                return before;
+            }
+
+            before = now;
+        }
     }
 }
 

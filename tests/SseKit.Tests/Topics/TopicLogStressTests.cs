@@ -67,6 +67,59 @@ public class TopicLogStressTests
         }
     }
 
+    // More of them than processors, and always looking: so that one is often interrupted between any two of its steps.
+    [Fact]
+    public async Task Readers_that_never_wait_see_one_unbroken_sequence()
+    {
+        const int Count = 150_000;
+        var topic = new MemoryTopic("orders", 75_000, long.MaxValue);
+        var body = Encoding.UTF8.GetBytes($"data: {new string('x', 300)}\n");
+        var readers = Enumerable.Range(0, 2 * Environment.ProcessorCount).Select(_ => Task.Factory.StartNew(
+            () =>
+            {
+                var reader = new LogCursor(topic);
+                reader.MoveTo(topic.Earliest());
+                for (var at = SequenceOf(reader.Id); at < Count && !Stop.IsCancellationRequested;)
+                {
+                    switch (reader.Read(out var frames))
+                    {
+                        case CursorRead.Frames:
+                            at += frames.Span.Count("\n\n"u8);
+                            Assert.Equal(at, SequenceOf(reader.Id));
+                            break;
+                        case CursorRead.Lapped:
+                            reader.MoveTo(topic.Earliest());
+                            at = SequenceOf(reader.Id);
+                            break;
+                    }
+                }
+            },
+            Stop,
+            TaskCreationOptions.LongRunning,
+            TaskScheduler.Default)).ToList();
+        for (var i = 0; i < Count; i++)
+        {
+            topic.Append(body, null);
+        }
+
+        await Task.WhenAll(readers).WaitAsync(Guard, Stop);
+    }
+
+    [Fact]
+    public void Who_is_behind_does_not_wait_and_who_is_cancelled_does_not_either()
+    {
+        var topic = new MemoryTopic("orders", 100, long.MaxValue);
+        var reader = new LogCursor(topic);
+        reader.MoveTo(topic.Newest());
+        topic.Append("data: 1\n"u8, null);
+        Assert.True(reader.WaitAsync().AsTask().IsCompleted);
+
+        reader.MoveTo(topic.Newest());
+        reader.Cancel();
+        Assert.True(reader.WaitAsync().AsTask().IsCompleted);
+        Assert.True(reader.WaitAsync().AsTask().IsCompleted);
+    }
+
     [Fact]
     public async Task A_wait_that_is_cancelled_at_any_moment_ends_and_leaves_nothing_behind()
     {
