@@ -59,7 +59,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
     private int _wakes;
     private readonly long _expires;
     private long _flushStarted;
-    private SseEvent? _last;
+    private object? _last;
     private bool _stepPending;
     private bool _stepReports;
 
@@ -124,11 +124,13 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
     {
         if (why != StreamEnd.Stopping)
         {
-            if ((Interlocked.Or(ref _wakes, (int)Wakes.Ended) & (int)Wakes.Ended) == 0)
+            if (last is { } item)
             {
-                _last = last;
-                _wake.Set();
+                // Before the wake-up, which the loop may see at any moment; and boxed, for a struct could be read half-written.
+                Interlocked.CompareExchange(ref _last, item, null);
             }
+
+            Wake(Wakes.Ended);
         }
         else if ((Interlocked.Or(ref _wakes, (int)Wakes.Stopping) & (int)Wakes.Stopping) == 0)
         {
@@ -482,7 +484,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
             EventFrame.WriteRetry(_out!, _host.TimeAway(Stops));
         }
 
-        WriteLast(_last ?? (Stops ? _host.Options.DrainEvent : null));
+        WriteLast(Volatile.Read(ref _last) as SseEvent? ?? (Stops ? _host.Options.DrainEvent : null));
         await FlushRestAsync();
     }
 
