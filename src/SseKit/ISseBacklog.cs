@@ -11,7 +11,8 @@ namespace SseKit;
 /// <para><b>Continuity.</b> A reader believes that it has missed nothing after <c>L</c> only if the next entry's
 /// <see cref="SseEntry.PreviousId"/> is <c>L</c>, or <see cref="SseSlice.Head"/> is. So a store that trims, restarts, fails over or is
 /// wiped need not tell anybody: it must only never reuse an id, and never link an entry to one that did not precede it.</para>
-/// <para><b>Failure.</b> A throw from <see cref="AppendAsync"/> reaches the publisher. A throw from the other two ends the streams that waited
+/// <para><b>Failure.</b> A throw from <see cref="AppendAsync"/> reaches the publisher and says that nothing was stored; where that is not
+/// known, it is an <see cref="SseUnknownOutcomeException"/>. A throw from the other two ends the streams that waited
 /// for it so that the clients come back; readers that follow live try again by themselves.</para>
 /// </remarks>
 public interface ISseBacklog
@@ -21,7 +22,9 @@ public interface ISseBacklog
     /// </summary>
     /// <param name="topic">The topic; ordinal, 1–256 bytes of UTF-8, already checked.</param>
     /// <param name="append">The event.</param>
-    /// <param name="cancellationToken">The publisher's token. Once the event is stored it must be reported as stored.</param>
+    /// <param name="cancellationToken">
+    /// The publisher's token. Once the event is stored it must be reported as stored, or as unknown where the answer is not there yet.
+    /// </param>
     /// <returns>The entry, with the id that it was given. From then on every <see cref="ReadAsync"/> finds it until it is trimmed.</returns>
     ValueTask<SseEntry> AppendAsync(string topic, SseAppend append, CancellationToken cancellationToken);
 

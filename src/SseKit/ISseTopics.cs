@@ -15,6 +15,7 @@ public interface ISseTopics
     /// <param name="cancellationToken">Ends the attempt to store the event.</param>
     /// <returns>The event's id, once the backlog has the event; delivery goes on in the background.</returns>
     /// <exception cref="ArgumentException">The topic's name or the event is not acceptable; nothing was published.</exception>
+    /// <exception cref="SseUnknownOutcomeException">The event was sent to the store, and whether it is stored is not known.</exception>
     /// <exception cref="InvalidOperationException">There are <see cref="SseOptions.MaxTopics"/> topics already, and this would be one more.</exception>
     ValueTask<string> PublishAsync(string topic, SseEvent item, CancellationToken cancellationToken = default);
 

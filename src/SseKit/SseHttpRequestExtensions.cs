@@ -17,7 +17,7 @@ public static class SseHttpRequestExtensions
     {
         ArgumentNullException.ThrowIfNull(request);
         var id = request.Headers["Last-Event-ID"];
-        if (id.Count == 0 || (id.Count == 1 && string.IsNullOrEmpty(id[0])))
+        if ((id.Count == 0 || (id.Count == 1 && string.IsNullOrEmpty(id[0]))) && request.QueryString.HasValue)
         {
             id = request.Query["lastEventId"];
         }

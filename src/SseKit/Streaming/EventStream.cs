@@ -60,6 +60,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
     private long _flushStarted;
     private SseEvent? _last;
     private bool _stepPending;
+    private bool _stepReports;
 
     private EventStream(HttpContext context, StreamHost host, StreamSettings settings)
     {
@@ -169,6 +170,8 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
 
     private bool Has(Wakes any) => (Volatile.Read(ref _wakes) & (int)any) != 0;
 
+    private void Clear(Wakes why) => Interlocked.And(ref _wakes, ~(int)why);
+
     private void Wake(Wakes why, bool inline = false)
     {
         Interlocked.Or(ref _wakes, (int)why);
@@ -177,13 +180,14 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
 
     private void StopIsOverdue()
     {
+        // Said before it is looked: a flush that begins now either is seen here or sees it.
+        Wake(Wakes.StopOverdue);
+
         // Aborting is the one thing that may be done from another thread, and all that ends a flush to a client that does not read.
         if (Volatile.Read(ref _flushStarted) != 0)
         {
             _lifetime?.Abort();
         }
-
-        Wake(Wakes.StopOverdue);
     }
 
     /// <summary>
@@ -251,6 +255,10 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         }
     }
 
+    /// <summary>
+    /// From the source to the response, until one of them ends. The wait for the source, with its keep-alives, stands here and not in a method
+    /// of its own: that would cost an object for each event of a source that waits.
+    /// </summary>
     private async Task PumpAsync(FrameSource source)
     {
         var lastFlush = LastWrite;
@@ -259,6 +267,8 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
             _step = source.MoveNextAsync();
             if (!_step.IsCompleted)
             {
+                // From here on, since what comes next may fail.
+                _stepPending = true;
                 if (_out is null)
                 {
                     await BeginAsync(alone: true);
@@ -270,10 +280,33 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
                 }
 
                 lastFlush = LastWrite;
-                if (!_step.IsCompleted && !await WaitForSourceAsync())
+                if (!_step.IsCompleted)
                 {
-                    return;
+                    BeginWait();
+                    while (!Has(Wakes.Source))
+                    {
+                        if (IsOver)
+                        {
+                            return;
+                        }
+
+                        if (Has(Wakes.KeepAlive))
+                        {
+                            Clear(Wakes.KeepAlive);
+                            source.WriteKeepAlive(_out!);
+                            if (!await FlushAsync())
+                            {
+                                Wake(Wakes.Left);
+                            }
+                        }
+
+                        await _wake.WaitAsync();
+                    }
+
+                    _stepReports = false;
                 }
+
+                _stepPending = false;
             }
 
             if (!_step.Result)
@@ -336,48 +369,23 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         }
     }
 
-    /// <summary>Waits out the pending step, with keep-alives; false when the stream is over first.</summary>
-    private async ValueTask<bool> WaitForSourceAsync()
+    private void BeginWait()
     {
         // What the clock saw before the last flush is no silence.
-        Interlocked.And(ref _wakes, ~(int)Wakes.KeepAlive);
-        _stepPending = true;
+        Clear(Wakes.KeepAlive);
         ReportWhenDone(_step.GetAwaiter());
-        while (true)
-        {
-            await _wake.WaitAsync();
-            var wakes = (Wakes)Volatile.Read(ref _wakes);
-            if ((wakes & Wakes.Source) != 0)
-            {
-                _stepPending = false;
-                return true;
-            }
-
-            if (IsOver)
-            {
-                return false;
-            }
-
-            if ((wakes & Wakes.KeepAlive) != 0)
-            {
-                Interlocked.And(ref _wakes, ~(int)Wakes.KeepAlive);
-                _source!.WriteKeepAlive(_out!);
-                if (!await FlushAsync())
-                {
-                    Wake(Wakes.Left);
-                }
-            }
-        }
+        _stepReports = true;
     }
 
     private void ReportWhenDone<TAwaiter>(TAwaiter awaiter)
         where TAwaiter : ICriticalNotifyCompletion
     {
-        Interlocked.And(ref _wakes, ~(int)Wakes.Source);
+        Clear(Wakes.Source);
         awaiter.UnsafeOnCompleted(_sourceReady);
     }
 
     /// <summary>Flushes; false when the client is gone.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<bool> FlushAsync()
     {
         try
@@ -385,7 +393,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
             var flush = _out!.FlushAsync();
             if (!flush.IsCompleted)
             {
-                Volatile.Write(ref _flushStarted, _host.Time.GetTimestamp());
+                FlushIsPending();
             }
 
             var result = await flush;
@@ -400,6 +408,16 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         finally
         {
             Volatile.Write(ref _flushStarted, 0);
+        }
+    }
+
+    private void FlushIsPending()
+    {
+        Interlocked.Exchange(ref _flushStarted, _host.Time.GetTimestamp());
+        if (Has(Wakes.StopOverdue))
+        {
+            // The app was busy while the grace of the stop ran out.
+            _stopGrace?.Change(StopGrace, Timeout.InfiniteTimeSpan);
         }
     }
 
@@ -484,7 +502,16 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
 
         if (_stepPending)
         {
-            await QuietlyAsync(CompleteResponseAsync());
+            if (!_stepReports)
+            {
+                ReportWhenDone(_step.GetAwaiter());
+            }
+
+            if (_out is not null)
+            {
+                await QuietlyAsync(CompleteResponseAsync());
+            }
+
             if (!await SourceIsReadyAsync())
             {
                 _ = LetGoLaterAsync(source);
@@ -572,7 +599,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
 
     private async Task CompleteResponseAsync()
     {
-        Volatile.Write(ref _flushStarted, _host.Time.GetTimestamp());
+        FlushIsPending();
         try
         {
             await _context.Response.CompleteAsync();

@@ -13,7 +13,9 @@ internal abstract class LogWaiter
     /// <summary>Where it stands in the queue; the queue's business.</summary>
     internal (long Round, int Place) Queued { get; set; } = (-1, 0);
 
-    public void Wake() => _signal.Set();
+    /// <summary>Wakes it.</summary>
+    /// <param name="inline">Let it go on here and now.</param>
+    public void Wake(bool inline = false) => _signal.Set(inline);
 
     protected ValueTask SleepAsync() => _signal.WaitAsync();
 

@@ -11,8 +11,13 @@ internal sealed class SseTopics : ISseTopics
     private readonly ISseBacklog _backlog;
     private readonly InMemoryBacklog? _memory;
     private readonly TopicFeeds _feeds;
+    private readonly StoreReads? _reads;
     private readonly SseOptions _options;
     private readonly JsonSerializerOptions _json;
+
+    // Made once: a subscriber holds on to them for as long as it reads.
+    private readonly Func<string, CancellationToken, ValueTask<TopicLease>> _open;
+    private readonly Action<TopicLog>? _detach;
 
     public SseTopics(ISseBacklog backlog, SseOptions options, JsonSerializerOptions json, TimeProvider time, ILogger logger)
     {
@@ -20,7 +25,10 @@ internal sealed class SseTopics : ISseTopics
         _memory = backlog as InMemoryBacklog;
         _options = options;
         _json = json;
+        _open = OpenAsync;
+        _detach = _memory is null ? null : log => _memory.Detach((MemoryTopic)log);
         _feeds = new TopicFeeds(backlog, options, time, logger);
+        _reads = _memory is null ? new StoreReads(backlog, time) : null;
     }
 
     public ValueTask<string> PublishAsync(string topic, SseEvent item, CancellationToken cancellationToken = default)
@@ -83,15 +91,8 @@ internal sealed class SseTopics : ISseTopics
     }
 
     /// <summary>The frames for one subscriber, from the place that it asks for.</summary>
-    public async IAsyncEnumerable<ReadOnlyMemory<byte>> ReadFramesAsync(TopicRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
-    {
-        using var lease = await OpenAsync(request.Topic, cancellationToken);
-        var subscription = new TopicSubscription(request, lease, _memory is null ? _backlog : null);
-        await foreach (var frames in subscription.ReadAsync(cancellationToken))
-        {
-            yield return frames;
-        }
-    }
+    public IAsyncEnumerable<ReadOnlyMemory<byte>> ReadFramesAsync(TopicRequest request, CancellationToken cancellationToken) =>
+        new TopicSubscription(request, _open, _reads).ReadAsync(cancellationToken);
 
     private async IAsyncEnumerable<SseEvent> EventsAsync(TopicRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -128,7 +129,7 @@ internal sealed class SseTopics : ISseTopics
             }
 
             var log = _memory.Attach(topic);
-            return new TopicLease(log, () => _memory.Detach(log));
+            return new TopicLease(log, _detach!);
         }
         catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
         {

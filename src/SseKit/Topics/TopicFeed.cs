@@ -60,8 +60,7 @@ internal sealed class TopicFeed
         try
         {
             await using var watch = await _backlog.WatchAsync(_topic, Nudge, _stop.Token);
-            var slice = await _backlog.ReadAsync(_topic, after: null, max: 0, _stop.Token);
-            var log = new FeedLog(slice.Head, _options.MaxEventsPerTopic, _options.MaxBytesPerTopic);
+            var log = await OpenAsync();
             _opened.SetResult(log);
             await using var poll = _time.CreateTimer(
                 static feed => ((TopicFeed)feed!).Nudge(), this, _options.BacklogPollInterval, _options.BacklogPollInterval);
@@ -88,6 +87,40 @@ internal sealed class TopicFeed
             Log.FeedFailed(_logger, _topic, exception);
         }
     }
+
+    /// <summary>
+    /// Begins the log with what the store has, so that a herd that comes back finds it here. A store that keeps much more than a node does
+    /// would have to be read for long to find its end: of such a one the log begins with what comes next.
+    /// </summary>
+    private async ValueTask<FeedLog> OpenAsync()
+    {
+        var slice = await _backlog.ReadAsync(_topic, after: null, PageSize, _stop.Token);
+        var log = LogAfter(slice.Entries.Count > 0 ? slice.Entries[0].PreviousId : slice.Head);
+
+        // A quarter more than is kept, since stores may trim in strides.
+        var events = _options.MaxEventsPerTopic * 5L / 4;
+        var bytes = _options.MaxBytesPerTopic * 5 / 4;
+        while (slice.Entries.Count > 0 && log.TryAppend(slice.Entries))
+        {
+            events -= slice.Entries.Count;
+            bytes -= slice.Entries.Sum(entry => (long)entry.Frame.Length);
+            if (slice.Entries[^1].Id == slice.Head)
+            {
+                return log;
+            }
+
+            if (events <= 0 || bytes <= 0)
+            {
+                break;
+            }
+
+            slice = await _backlog.ReadAsync(_topic, slice.Entries[^1].Id, PageSize, _stop.Token);
+        }
+
+        return log.Newest().Id == slice.Head ? log : LogAfter(slice.Head);
+    }
+
+    private FeedLog LogAfter(string id) => new(id, _options.MaxEventsPerTopic, _options.MaxBytesPerTopic);
 
     /// <summary>Reads a page; false when there was none.</summary>
     private async ValueTask<bool> FollowAsync(FeedLog log)

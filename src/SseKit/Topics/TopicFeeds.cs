@@ -14,7 +14,7 @@ internal sealed class TopicFeeds(ISseBacklog backlog, SseOptions options, TimePr
         var feed = Attach(topic);
         try
         {
-            return new TopicLease(await OpenedAsync(feed, cancellationToken), () => Detach(topic, feed), feed.Nudge);
+            return new TopicLease(await OpenedAsync(feed, cancellationToken), _ => Detach(topic, feed), feed.Nudge);
         }
         catch
         {

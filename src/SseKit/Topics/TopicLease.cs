@@ -4,11 +4,11 @@ namespace SseKit.Topics;
 /// <param name="log">The log.</param>
 /// <param name="release">Gives the hold back.</param>
 /// <param name="nudge">Asks for the log to be brought up to date with its store; null where the log is the store.</param>
-internal sealed class TopicLease(TopicLog log, Action release, Action? nudge = null) : IDisposable
+internal sealed class TopicLease(TopicLog log, Action<TopicLog> release, Action? nudge = null) : IDisposable
 {
     public TopicLog Log => log;
 
     public void Nudge() => nudge?.Invoke();
 
-    public void Dispose() => release();
+    public void Dispose() => release(log);
 }

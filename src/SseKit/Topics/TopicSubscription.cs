@@ -8,14 +8,18 @@ namespace SseKit.Topics;
 /// the start position, a gap, a snapshot), and then what follows that position: from this node's log, or from the store for as long as the
 /// log does not reach back that far. There is no step from replay to live; being behind and being up to date are the same loop.
 /// </summary>
-internal sealed class TopicSubscription(TopicRequest request, TopicLease lease, ISseBacklog? store)
+internal sealed class TopicSubscription(TopicRequest request, Func<string, CancellationToken, ValueTask<TopicLease>> open, StoreReads? store)
 {
     private const int PageSize = 256;
 
-    private readonly LogCursor _cursor = new(lease.Log);
+    private TopicLease _lease = null!;
+    private LogCursor _cursor = null!;
 
     public async IAsyncEnumerable<ReadOnlyMemory<byte>> ReadAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
+        // Here and not around it: an iterator around this one would cost each subscriber 300 bytes.
+        using var lease = _lease = await open(request.Topic, cancellationToken);
+        _cursor = new LogCursor(lease.Log);
         using var cancelled = cancellationToken.UnsafeRegister(static cursor => ((LogCursor)cursor!).Cancel(), _cursor);
 
         var from = request.LastEventId;
@@ -27,7 +31,7 @@ internal sealed class TopicSubscription(TopicRequest request, TopicLease lease, 
             {
                 var action = gap is null ? ActionOf(request.Start) : request.OnGap;
                 var requested = from;
-                from = action == SseGapAction.Replay ? await EarliestIdAsync(cancellationToken) : lease.Log.Newest().Id;
+                from = action == SseGapAction.Replay ? await EarliestIdAsync(cancellationToken) : _lease.Log.Newest().Id;
                 if (action == SseGapAction.Snapshot)
                 {
                     await foreach (var frame in SnapshotAsync(gap, requested, from, cancellationToken))
@@ -52,18 +56,18 @@ internal sealed class TopicSubscription(TopicRequest request, TopicLease lease, 
             while (true)
             {
                 // Before both looks: whatever the log gets from here on ends the wait for it to catch up.
-                var newest = lease.Log.Newest();
+                var newest = _lease.Log.Newest();
                 if (TryPlace(from, ref gap) || gap is not null)
                 {
                     break;
                 }
 
                 var slice = await ReadStoreAsync(from, PageSize, cancellationToken);
-                if (slice.Entries.Count > 0 && Continues(slice.Entries, from))
+                if (slice.Entries.Count > 0 && slice.Continues(from))
                 {
                     from = slice.Entries[^1].Id;
                     ifUnknown = GapFrame.Trimmed;
-                    yield return Encode(slice.Entries);
+                    yield return slice.Frames;
                 }
                 else if (slice.Entries.Count == 0 && slice.Head == from)
                 {
@@ -116,39 +120,10 @@ internal sealed class TopicSubscription(TopicRequest request, TopicLease lease, 
         _ => SseGapAction.Live,
     };
 
-    private static bool Continues(IReadOnlyList<SseEntry> entries, string after)
-    {
-        foreach (var entry in entries)
-        {
-            if (!string.Equals(entry.PreviousId, after, StringComparison.Ordinal))
-            {
-                return false;
-            }
-
-            after = entry.Id;
-        }
-
-        return true;
-    }
-
-    private static byte[] Encode(IReadOnlyList<SseEntry> entries)
-    {
-        var scratch = ScratchFrames.Rent();
-        foreach (var entry in entries)
-        {
-            scratch.Write(entry.Frame.Span);
-            EventFrame.WriteEnd(scratch, entry.Id);
-        }
-
-        var frames = scratch.Written.ToArray();
-        scratch.Return();
-        return frames;
-    }
-
     /// <summary>Places the cursor behind an id that the log holds. With no store behind the log, what it does not hold is a gap.</summary>
     private bool TryPlace(string id, ref string? gap)
     {
-        var found = lease.Log.Find(id, out var place);
+        var found = _lease.Log.Find(id, out var place);
         if (found == TopicLookup.Found)
         {
             _cursor.MoveTo(place);
@@ -166,7 +141,7 @@ internal sealed class TopicSubscription(TopicRequest request, TopicLease lease, 
     private async ValueTask CatchUpAsync(LogPlace newest)
     {
         _cursor.MoveTo(newest);
-        lease.Nudge();
+        _lease.Nudge();
         await _cursor.WaitAsync();
     }
 
@@ -174,14 +149,14 @@ internal sealed class TopicSubscription(TopicRequest request, TopicLease lease, 
     {
         if (store is null)
         {
-            return lease.Log.Earliest().Id;
+            return _lease.Log.Earliest().Id;
         }
 
         var slice = await ReadStoreAsync(after: null, max: 1, cancellationToken);
         return slice.Entries.Count > 0 ? slice.Entries[0].PreviousId : slice.Head;
     }
 
-    private async ValueTask<SseSlice> ReadStoreAsync(string? after, int max, CancellationToken cancellationToken)
+    private async ValueTask<StorePage> ReadStoreAsync(string? after, int max, CancellationToken cancellationToken)
     {
         try
         {

@@ -7,7 +7,10 @@ namespace SseKit.Topics;
 internal sealed class WaiterQueue
 {
     private LogWaiter?[] _waiters = [];
+
+    // Kept from the last round, so that a lone event to many subscribers allocates nothing.
     private LogWaiter?[]? _spare;
+    private WakingRound? _spareRound;
     private int _count;
 
     // Tells a waiter that was taken from one that still waits: the place that it remembers is of an earlier round then.
@@ -57,11 +60,28 @@ internal sealed class WaiterQueue
         return batch;
     }
 
+    /// <summary>Takes back what a round needed.</summary>
+    public void Keep(LogWaiter?[] waiters, WakingRound? round)
+    {
+        Volatile.Write(ref _spare, waiters);
+        if (round is not null)
+        {
+            Volatile.Write(ref _spareRound, round);
+        }
+    }
+
     /// <summary>Waiters that were taken, to be woken outside the gate.</summary>
     public readonly struct Batch(WaiterQueue queue, LogWaiter?[] waiters, int count)
     {
         public void Wake()
         {
+            // Not where a publisher has a context of its own, as the tests' seeded scheduler is: there each waiter goes on in its own.
+            if (count > WakingRound.Part && SynchronizationContext.Current is null)
+            {
+                (Interlocked.Exchange(ref queue._spareRound, null) ?? new WakingRound(queue)).Begin(waiters, count);
+                return;
+            }
+
             for (var i = 0; i < count; i++)
             {
                 waiters[i]!.Wake();
@@ -70,8 +90,7 @@ internal sealed class WaiterQueue
 
             if (count > 0)
             {
-                // Kept for the next round, so that a lone event to many subscribers allocates nothing.
-                Volatile.Write(ref queue._spare, waiters);
+                queue.Keep(waiters, round: null);
             }
         }
     }

@@ -6,10 +6,10 @@ namespace SseKit.Tests.Streaming;
 internal static class Events
 {
     /// <summary>Events that are all at hand: this source never waits.</summary>
-    public static IAsyncEnumerable<SseEvent> Of(params string[] data) => Of(data.Select(text => new SseEvent(text)));
+    public static IAsyncEnumerable<SseEvent> Of(params string[] data) => Values(data.Select(text => new SseEvent(text)));
 
 #pragma warning disable CS1998 // No await, since it must never be pending.
-    public static async IAsyncEnumerable<T> Of<T>(IEnumerable<T> items)
+    public static async IAsyncEnumerable<T> Values<T>(IEnumerable<T> items)
     {
         foreach (var item in items)
         {

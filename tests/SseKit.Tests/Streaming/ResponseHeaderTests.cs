@@ -7,6 +7,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Timeouts;
 using Microsoft.AspNetCore.ResponseCompression;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Time.Testing;
 
 namespace SseKit.Tests.Streaming;
 
@@ -41,7 +42,8 @@ public class ResponseHeaderTests
     [Fact]
     public async Task The_bytes_of_a_whole_response_over_http_1_are_as_expected()
     {
-        await using var app = await TestApp.StartAsync(web => web.MapGet("/", () => new EventSourceResult(Events.Of("a", "b"))));
+        await using var app = await TestApp.StartAsync(
+            web => web.MapGet("/", () => new EventSourceResult(Events.Of("a", "b"))), time: new FakeTimeProvider());
         using var client = await RawClient.ConnectAsync(app.Port);
         await client.GetAsync("/");
 
@@ -170,7 +172,7 @@ public class ResponseHeaderTests
                 web.MapGet("/", () => new EventSourceResult(source));
                 web.MapGet("/slow", async (CancellationToken stop) => await Task.Delay(Timeout.Infinite, stop));
             },
-            services: services => services.AddRequestTimeouts(timeouts => timeouts.DefaultPolicy = new RequestTimeoutPolicy { Timeout = TimeSpan.FromMilliseconds(50) }));
+            services: services => services.AddRequestTimeouts(timeouts => timeouts.DefaultPolicy = new RequestTimeoutPolicy { Timeout = TimeSpan.FromSeconds(2) }));
         using var stream = await app.OpenAsync("/");
 
         // Asked for later and cut by now, so the stream would be as well.

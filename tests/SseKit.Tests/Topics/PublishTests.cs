@@ -254,6 +254,8 @@ public class PublishTests
     {
         using var stage = new TopicStage(options => options.MaxTopics = 3);
         stage.Publish("1", "published");
+        stage.Connect(topic: "read").Leave();
+        stage.Settle();
         var read = stage.Connect(topic: "read");
         var position = stage.Received(read);
         for (var i = 0; i < 20; i++)

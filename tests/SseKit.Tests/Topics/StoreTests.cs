@@ -28,6 +28,33 @@ public class StoreTests
     }
 
     [Fact]
+    public void A_client_that_pages_more_slowly_than_the_store_trims_is_told_where_it_was()
+    {
+        var store = new SlowPagingBacklog();
+
+        // The node keeps less than the store, so that the client has to page.
+        using var stage = new TopicStage(options => options.MaxEventsPerTopic = 2, store);
+        var ids = Enumerable.Range(1, 20).Select(i => stage.Publish($"{i}")).ToList();
+        var pages = 0;
+        store.PageSize = _ =>
+        {
+            if (++pages == 5)
+            {
+                store.Trim("orders", 2);
+            }
+
+            return 1;
+        };
+
+        var told = stage.Received(stage.Connect(ids[0])).Split("event: gap\n");
+        var last = told[0].Split("\n\n").Length - 1;
+        Assert.InRange(last, 1, 5);
+        Assert.Equal(
+            $"data: {{\"reason\":\"trimmed\",\"requested\":\"{ids[last]}\"}}\nid: {ids[17]}\n\ndata: 19\nid: {ids[18]}\n\ndata: 20\nid: {ids[19]}\n\n",
+            told[1]);
+    }
+
+    [Fact]
     public void A_bell_that_was_missed_is_made_up_for_by_the_poll()
     {
         using var stage = new TopicStage(options => options.BacklogPollInterval = TimeSpan.FromSeconds(7), new SlowPagingBacklog { Rings = () => false });

@@ -13,22 +13,28 @@ namespace SseKit.Tests.Watching;
 public class AllocationTests
 {
     private const int Requests = 2000;
-    private const int MostBytes = 200;
+
+    // Without optimisation an async method's state is an object of its own.
+#if DEBUG
+    private const int Unoptimised = 24;
+#else
+    private const int Unoptimised = 0;
+#endif
 
     private static readonly byte[] Json = "{\"text\":\"hello\"}"u8.ToArray();
 
     private readonly Turn _turn = new();
 
     [Theory]
-    [InlineData("BodyWriter", true, false)]
-    [InlineData("BodyWriter", true, true)]
-    [InlineData("Body", true, false)]
-    [InlineData("Body", true, true)]
-    [InlineData("BodyWriter", false, false)]
-    [InlineData("BodyWriter", false, true)]
-    [InlineData("Body", false, false)]
-    [InlineData("Body", false, true)]
-    public async Task A_request_that_is_no_event_stream_costs_at_most_200_bytes(string by, bool typed, bool yields)
+    [InlineData("BodyWriter", true, false, 200)]
+    [InlineData("BodyWriter", true, true, 200)]
+    [InlineData("Body", true, false, 200)]
+    [InlineData("Body", true, true, 200)]
+    [InlineData("BodyWriter", false, false, 200)]
+    [InlineData("BodyWriter", false, true, 240)]
+    [InlineData("Body", false, false, 200)]
+    [InlineData("Body", false, true, 200)]
+    public async Task A_request_that_is_no_event_stream_costs_at_most_200_bytes(string by, bool typed, bool yields, int most)
     {
         async Task Answer(HttpContext context)
         {
@@ -55,7 +61,9 @@ public class AllocationTests
 
         var without = await MeasureAsync(Answer);
         var with = await MeasureAsync(new SseMiddleware(Answer).InvokeAsync);
-        Assert.True(with - without <= MostBytes, $"{with - without} B a request");
+
+        // 40 more where nothing says what the response is, and its writer is asked for: then it must be watched, too.
+        Assert.True(with - without <= most + Unoptimised, $"{with - without} B a request");
     }
 
     private async Task<long> MeasureAsync(RequestDelegate app)

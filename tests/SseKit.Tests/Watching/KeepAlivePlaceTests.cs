@@ -6,6 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
 using SseKit.Tests.Streaming;
 using SseKit.Watching;
+using static SseKit.Tests.Streaming.Waiting;
 
 namespace SseKit.Tests.Watching;
 
@@ -134,5 +135,83 @@ public class KeepAlivePlaceTests
         }).InvokeAsync(context);
 
         Assert.Equal("data: x\r\n\r:\n:\n\n", body.Text);
+    }
+
+    [Fact]
+    public async Task What_only_began_like_a_byte_order_mark_is_not_lost()
+    {
+        var body = new RecordingBody();
+        var context = body.Context(Services);
+        await new SseMiddleware(async context =>
+        {
+            context.Response.ContentType = "text/event-stream";
+            await context.Response.StartAsync();
+            RecordingBody.KeepAlive(RecordingBody.StreamOf(context));
+            await context.Response.Body.WriteAsync(new byte[] { 0xEF });
+            RecordingBody.KeepAlive(RecordingBody.StreamOf(context));
+            await context.Response.Body.WriteAsync(new byte[] { 0xBC, 0xA1, (byte)':' });
+            RecordingBody.KeepAlive(RecordingBody.StreamOf(context));
+            await context.Response.Body.WriteAsync(" x\n\n"u8.ToArray());
+        }).InvokeAsync(context);
+
+        Assert.Equal(":\n:\n\uFF21: x\n\n", body.Text);
+    }
+
+    [Fact]
+    public async Task A_stream_that_writes_is_not_kept_alive()
+    {
+        var time = new FakeTimeProvider();
+        await using var services = new ServiceCollection().AddLogging().AddSingleton<TimeProvider>(time).AddSse().Services.BuildServiceProvider();
+        var body = new RecordingBody();
+        var written = "";
+        await new SseMiddleware(async context =>
+        {
+            context.Response.ContentType = "text/event-stream";
+            for (var i = 0; i < 20; i++)
+            {
+                await context.Response.WriteAsync("data: x\n\n");
+                written += "data: x\n\n";
+                time.Advance(TimeSpan.FromSeconds(10));
+            }
+
+            time.Advance(TimeSpan.FromSeconds(5));
+            await Until(() => body.Text != written);
+        }).InvokeAsync(body.Context(services));
+        Assert.Equal(written + ":\n", body.Text);
+    }
+
+    [Theory]
+    [InlineData("1.1")]
+    [InlineData("2.0")]
+    public async Task An_endpoints_own_interval_holds_for_what_it_writes_itself(string http)
+    {
+        var time = new FakeTimeProvider();
+        var hand = new HandWriter();
+        await using var app = await TestApp.StartAsync(
+            web =>
+            {
+                web.UseSse();
+                web.MapGet("/", async context =>
+                {
+                    context.Response.ContentType = "text/event-stream";
+                    await context.Response.StartAsync();
+                    await hand.WriteToAsync(context.Response.Body);
+                }).WithMetadata(new SseStreamOptions { KeepAliveInterval = TimeSpan.FromMinutes(1) });
+            },
+            http,
+            time: time);
+        using var reading = ArrivingBytes.Of(app, "/");
+        await reading.Started.Soon();
+        var expected = "";
+        for (var i = 0; i < 10; i++)
+        {
+            await hand.WriteAsync("data: x\n\n"u8.ToArray());
+            await reading.ExpectAsync(expected += "data: x\n\n");
+            time.Advance(TimeSpan.FromSeconds(45));
+        }
+
+        await reading.SilenceAsync(time);
+        hand.End();
+        await reading.ExpectAllAsync(expected + ":\n");
     }
 }

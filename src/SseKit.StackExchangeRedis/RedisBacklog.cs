@@ -1,0 +1,186 @@
+using System.Text.Unicode;
+using Microsoft.Extensions.Logging;
+using StackExchange.Redis;
+
+namespace SseKit.StackExchangeRedis;
+
+/// <summary>Topics in Redis, each one stream under one key: so nothing ever needs two slots of a cluster, and what is lost is lost together.</summary>
+internal sealed class RedisBacklog : ISseBacklog
+{
+    // How long an event whose answer was lost with the connection waits for the next one, to be sent again.
+    private static readonly TimeSpan ResendWithin = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(25);
+
+    // Up to here a trim by whole blocks would keep many times what was asked for, and an exact one costs next to nothing.
+    private const int TrimmedExactly = 100;
+
+    private readonly string _writer = EntryId.NewWriter();
+    private readonly RedisConnection _connection;
+    private readonly RedisBells _bells;
+    private readonly ForeignEntries _foreign;
+    private readonly SseRedisOptions _options;
+    private readonly RedisValue _expiry;
+    private readonly RedisValue _maxAge;
+    private long _sequence;
+
+    public RedisBacklog(RedisConnection connection, SseRedisOptions options, ILogger logger)
+    {
+        _connection = connection;
+        _options = options;
+        _foreign = new ForeignEntries(logger);
+        _bells = new RedisBells(connection, options.KeyPrefix);
+        _expiry = Milliseconds(options.TopicExpiry);
+        _maxAge = Milliseconds(options.MaxAge);
+    }
+
+    public async ValueTask<SseEntry> AppendAsync(string topic, SseAppend append, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var link = await _connection.GetAsync(cancellationToken);
+        var database = link.Database;
+        var key = Key(topic);
+        var mark = EntryId.Mark(_writer, Interlocked.Increment(ref _sequence));
+        RedisValue[] arguments =
+        [
+            mark, append.EventType ?? "", append.Frame, _options.MaxEvents < TrimmedExactly ? "=" : "~", _options.MaxEvents, _maxAge, _expiry,
+            link.ChannelPrefix + key, "",
+        ];
+        if (!database.IsConnected(key, CommandFlags.DemandMaster))
+        {
+            throw Away(link.Connection);
+        }
+
+        var sent = TimeProvider.System.GetTimestamp();
+        Exception? lost = null;
+        while (true)
+        {
+            try
+            {
+                var answer = (RedisResult[])(await database.ScriptEvaluateAsync(RedisScripts.Publish, [key], arguments, CommandFlags.DemandMaster)
+                    .WaitAsync(cancellationToken))!;
+                return answer.Length == 2
+                    ? new SseEntry { Id = (string)answer[0]!, PreviousId = (string)answer[1]!, Frame = append.Frame, EventType = append.EventType }
+                    : throw new SseUnknownOutcomeException(topic, lost);
+            }
+            catch (Exception exception) when (lost is null && WasRefused(exception))
+            {
+                throw;
+            }
+            catch (RedisConnectionException exception)
+            {
+                // The answer was lost with the connection. The script knows the event by its mark, so it may be sent again.
+                lost ??= exception;
+            }
+            catch (Exception exception) when (exception is RedisException or TimeoutException or OperationCanceledException or ObjectDisposedException)
+            {
+                // Timed out, it still waits for the answer on the same connection: sending it again would only wait behind it.
+                throw new SseUnknownOutcomeException(topic, lost ?? exception);
+            }
+
+            if (!await IsBackAsync(database, key, sent, cancellationToken))
+            {
+                throw new SseUnknownOutcomeException(topic, lost);
+            }
+
+            arguments[^1] = (long)Math.Ceiling(TimeProvider.System.GetElapsedTime(sent).TotalMilliseconds);
+        }
+    }
+
+    public async ValueTask<SseSlice> ReadAsync(string topic, string? after, int max, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var link = await _connection.GetAsync(cancellationToken);
+        if (after is null || !EntryId.TryParse(after, out var number, out var mark))
+        {
+            (number, mark) = ("", "");
+        }
+
+        RedisValue[] arguments = [number, mark, max, _maxAge, _expiry, EntryId.Mark(_writer, Interlocked.Increment(ref _sequence))];
+        var answer = (RedisResult[])(await link.Database.ScriptEvaluateAsync(RedisScripts.Read, [Key(topic)], arguments, CommandFlags.DemandMaster)
+            .WaitAsync(cancellationToken))!;
+        if ((int)answer[1] > 0)
+        {
+            _foreign.Skipped(topic);
+        }
+
+        var entries = new List<SseEntry>((answer.Length - 2) / 5);
+        for (var i = 2; i + 5 <= answer.Length; i += 5)
+        {
+            // Of a later version nothing but the chain is known. Left out, the event after it does not continue what came before: a gap is told.
+            if ((string?)answer[i + 2] == "1")
+            {
+                entries.Add(Entry(topic, answer.AsSpan(i, 5)));
+            }
+        }
+
+        return new SseSlice { Head = (string)answer[0]!, Entries = entries };
+    }
+
+    public ValueTask<IAsyncDisposable> WatchAsync(string topic, Action grown, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return _bells.WatchAsync(topic, grown, cancellationToken);
+    }
+
+    private static RedisValue Milliseconds(TimeSpan span) => span == Timeout.InfiniteTimeSpan ? 0 : (long)span.TotalMilliseconds;
+
+    /// <summary>Whether Redis has certainly not got it: it said so, or it never was sent.</summary>
+    private static bool WasRefused(Exception exception) => exception switch
+    {
+        RedisServerException or RedisCommandException => true,
+        RedisConnectionException { CommandStatus: CommandStatus.WaitingToBeSent or CommandStatus.WaitingInBacklog } => true,
+        RedisTimeoutException { Commandstatus: CommandStatus.WaitingToBeSent or CommandStatus.WaitingInBacklog } => true,
+        _ => false,
+    };
+
+    private static RedisConnectionException Away(IConnectionMultiplexer connection) =>
+        new(ConnectionFailureType.UnableToConnect, CommandFlags.None, $"Redis is not connected ({connection.GetStatus()}); nothing was published.", null, CommandStatus.WaitingToBeSent);
+
+    private static async ValueTask<bool> IsBackAsync(IDatabase database, RedisKey key, long since, CancellationToken cancellationToken)
+    {
+        while (!cancellationToken.IsCancellationRequested && TimeProvider.System.GetElapsedTime(since) < ResendWithin)
+        {
+            if (database.IsConnected(key, CommandFlags.DemandMaster))
+            {
+                return true;
+            }
+
+            await Task.Delay(LookAgain, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        return false;
+    }
+
+    private string Key(string topic) => _options.KeyPrefix + topic;
+
+    private SseEntry Entry(string topic, ReadOnlySpan<RedisResult> parts)
+    {
+        var frame = (byte[])parts[4]!;
+        if (!IsFrame(frame))
+        {
+            // In the chain, but not of our making: its place is kept, as a block that moves the client's position and fires no event.
+            _foreign.Skipped(topic);
+            frame = [];
+        }
+
+        var type = (string?)parts[3];
+        return new SseEntry
+        {
+            Id = (string)parts[0]!,
+            PreviousId = (string)parts[1]!,
+            Frame = frame,
+            EventType = string.IsNullOrEmpty(type) ? null : type,
+        };
+    }
+
+    /// <summary>Whether it is whole lines of UTF-8 that end no event and set no id: anything else would break what comes after it.</summary>
+    private static bool IsFrame(ReadOnlySpan<byte> frame) =>
+        frame.Length > 0
+        && frame[^1] == (byte)'\n'
+        && frame[0] != (byte)'\n'
+        && !frame.StartsWith("id"u8)
+        && frame.IndexOf("\n\n"u8) < 0
+        && frame.IndexOf("\nid"u8) < 0
+        && !frame.ContainsAny((byte)'\r', (byte)'\0')
+        && Utf8.IsValid(frame);
+}

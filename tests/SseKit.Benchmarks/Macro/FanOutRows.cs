@@ -1,0 +1,110 @@
+using SseKit.Benchmarks.Client;
+
+namespace SseKit.Benchmarks.Macro;
+
+/// <summary>One publisher, many subscribers: in bursts, and one event at a time.</summary>
+internal static class FanOutRows
+{
+    private const int Burst = 100;
+
+    public static IEnumerable<Row> All(bool quick)
+    {
+        foreach (var subscribers in (int[])[1000, 5000])
+        {
+            yield return FanOut($"burst-{subscribers}", $"Bursts of {Burst} events to {subscribers} subscribers", subscribers, Burst, (quick ? 500_000 : 1_500_000) / Burst / subscribers,
+            [
+                new("CPU ÷ Channel + TypedResults", "SseKit", 0, "Channel + TypedResults", subscribers == 1000 ? 0.35 : 0.25),
+                new("CPU ÷ nchan", "SseKit", 0, "nchan", 0.05),
+            ]);
+        }
+
+        foreach (var subscribers in (int[])[1000, 5000])
+        {
+            yield return FanOut($"lone-{subscribers}", $"One event at a time to {subscribers} subscribers", subscribers, 1, (quick ? 50_000 : 150_000) / subscribers,
+            [
+                new("CPU ÷ Channel + TypedResults", "SseKit", 0, "Channel + TypedResults", 0.85),
+                new("CPU ÷ nchan", "SseKit", 0, "nchan", 1.15),
+                new("B/delivery", "SseKit", 1, null, 2),
+            ]);
+        }
+    }
+
+    public static double[] Deliver(Subscribers client, int subscribers, int burst, int times, Action<int> publish, Func<(double Cpu, double Allocated)> usage)
+    {
+        var total = client.Total;
+        Publish(2);
+        var before = usage();
+        Publish(times);
+        var after = usage();
+        var deliveries = (double)subscribers * burst * times;
+        return [(after.Cpu - before.Cpu) / deliveries, (after.Allocated - before.Allocated) / deliveries];
+
+        void Publish(int count)
+        {
+            for (var i = 0; i < count; i++)
+            {
+                publish(burst);
+                client.WaitForTotal(total += (long)subscribers * burst);
+            }
+        }
+    }
+
+    private static Row FanOut(string name, string title, int subscribers, int burst, int times, Bar[] bars)
+    {
+        var servers = new Servers();
+        return new Row(name, title, [new("CPU µs/delivery"), new("B/delivery")],
+        [
+            Dotnet("SseKit", "ssekit"),
+            Dotnet("Channel + TypedResults", "typed"),
+            new Variant("nchan", () =>
+            {
+                if (!Nchan.IsInstalled)
+                {
+                    return null;
+                }
+
+                var server = servers.Get("nchan", () => new Nchan());
+                using var client = Open(server.Port, "/nchan/topic");
+                return [Deliver(client, subscribers, burst, times, server.Publish, () => (server.Cpu(), 0))[0], double.NaN];
+            }),
+            new Variant("better-sse", () =>
+            {
+                if (!BetterSse.IsInstalled)
+                {
+                    return null;
+                }
+
+                var server = servers.Get("better-sse", () => BetterSse.Start());
+                server.Settle();
+                using var client = Open(server.Port, "/");
+                return [Deliver(client, subscribers, burst, times, count => server.Publish("", count), server.Usage)[0], double.NaN];
+            }),
+        ], bars, servers.Dispose);
+
+        Variant Dotnet(string variant, string path) => new(variant, () =>
+        {
+            var server = servers.Get(variant, () =>
+            {
+                var started = PeerProcess.Dotnet();
+
+                // Compiled and tiered up before anything is measured.
+                using var warm = Open(started.Port, $"/{path}/topic");
+                Deliver(warm, subscribers, burst, Math.Max(2, times / 2), count => started.Publish(path, count), started.Usage);
+                return started;
+            });
+            server.Settle();
+            using var client = Open(server.Port, $"/{path}/topic");
+            return Deliver(client, subscribers, burst, times, count => server.Publish(path, count), server.Usage);
+        });
+
+        Subscribers Open(int port, string path)
+        {
+            var client = new Subscribers(threads: 2);
+            client.Open(subscribers, port, Subscribers.Request(path), latencies => new NumberedEvents(latencies));
+
+            // A peer may send its headers a moment before it is subscribed.
+            Thread.Sleep(200);
+            return client;
+        }
+    }
+}

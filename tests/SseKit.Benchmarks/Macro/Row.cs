@@ -1,0 +1,121 @@
+using System.Globalization;
+using System.Text;
+
+namespace SseKit.Benchmarks.Macro;
+
+/// <summary>A column of a row's table.</summary>
+internal sealed record Metric(string Name, string Format = "0.00");
+
+/// <summary>One way to do what the row measures. Null from <paramref name="Measure"/>: it is not installed.</summary>
+internal sealed record Variant(string Name, Func<double[]?> Measure);
+
+/// <summary>What the issue asks for: a metric of SseKit against a peer's in the same round, or by itself where there is no peer.</summary>
+internal sealed record Bar(string What, string Ours, int Metric, string? Peer, double Limit, bool AtLeast = false, int? PeerMetric = null);
+
+/// <summary>What is measured side by side: its variants take turns in each round, and ratios are taken within a round.</summary>
+internal sealed class Row(string name, string title, Metric[] metrics, Variant[] variants, Bar[] bars, Action? end = null, int turnsPerRound = 1)
+{
+    private readonly Dictionary<string, List<double[]>> _results = variants.ToDictionary(variant => variant.Name, _ => new List<double[]>());
+    private readonly Dictionary<string, string> _notes = [];
+
+    public string Name => name;
+
+    public void Run(int rounds)
+    {
+        try
+        {
+            for (var round = 0; round < rounds * turnsPerRound; round++)
+            {
+                for (var turn = 0; turn < variants.Length; turn++)
+                {
+                    Measure(variants[(turn + round) % variants.Length]);
+                }
+            }
+        }
+        finally
+        {
+            end?.Invoke();
+        }
+    }
+
+    private void Measure(Variant variant)
+    {
+        if (_notes.ContainsKey(variant.Name))
+        {
+            return;
+        }
+
+        try
+        {
+            if (variant.Measure() is { } result)
+            {
+                _results[variant.Name].Add(result);
+                Console.Error.WriteLine($"{name} · {variant.Name}: {string.Join(" · ", result.Select((value, i) => Text(value, metrics[i].Format)))}");
+            }
+            else
+            {
+                _notes[variant.Name] = "not installed";
+            }
+        }
+        catch (Exception exception) when (exception is IOException or TimeoutException)
+        {
+            _notes[variant.Name] = $"failed: {exception.InnerException?.Message ?? exception.Message}";
+            Console.Error.WriteLine($"{name} · {variant.Name}: {_notes[variant.Name]}");
+        }
+    }
+
+    public string Report()
+    {
+        var text = new StringBuilder();
+        text.AppendLine(CultureInfo.InvariantCulture, $"### {title}").AppendLine();
+        text.AppendLine(CultureInfo.InvariantCulture, $"| | {string.Join(" | ", metrics.Select(metric => metric.Name))} |");
+        text.AppendLine(CultureInfo.InvariantCulture, $"|---|{string.Concat(metrics.Select(_ => "---|"))}");
+        foreach (var variant in variants)
+        {
+            var cells = metrics.Select((metric, i) => _notes.GetValueOrDefault(variant.Name) ?? Spread([.. _results[variant.Name].Select(result => result[i])], metric.Format));
+            text.AppendLine(CultureInfo.InvariantCulture, $"| {variant.Name} | {string.Join(" | ", cells)} |");
+        }
+
+        text.AppendLine();
+        foreach (var bar in bars)
+        {
+            var ratios = Ratios(bar);
+            var median = Median(ratios);
+            var sign = bar.AtLeast ? "≥" : "≤";
+            var verdict = ratios.Count == 0 ? "not measured" : (bar.AtLeast ? median >= bar.Limit : median <= bar.Limit) ? "met" : "**not met**";
+            text.AppendLine(CultureInfo.InvariantCulture, $"- {bar.What}: {Spread(ratios, "0.00")}, bar {sign} {bar.Limit}: {verdict}");
+        }
+
+        return text.ToString();
+    }
+
+    private List<double> Ratios(Bar bar)
+    {
+        var ours = _results[bar.Ours];
+        if (bar.Peer is null)
+        {
+            return [.. ours.Select(result => result[bar.Metric])];
+        }
+
+        return [.. ours.Zip(_results[bar.Peer], (mine, theirs) => mine[bar.Metric] / theirs[bar.PeerMetric ?? bar.Metric])];
+    }
+
+    private static string Spread(List<double> values, string format)
+    {
+        var known = values.Where(value => !double.IsNaN(value)).ToList();
+        return known.Count switch
+        {
+            0 => "–",
+            1 => Text(known[0], format),
+            _ => $"{Text(Median(known), format)} ({Text(known.Min(), format)}–{Text(known.Max(), format)})",
+        };
+    }
+
+    private static double Median(List<double> values)
+    {
+        var sorted = values.Order().ToList();
+        return sorted.Count == 0 ? double.NaN : (sorted[(sorted.Count - 1) / 2] + sorted[sorted.Count / 2]) / 2;
+    }
+
+    private static string Text(double value, string format) => value.ToString(format, CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,52 @@
+using System.Runtime.CompilerServices;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+
+namespace SseKit.Benchmarks.Server;
+
+/// <summary>Streams on which nothing happens.</summary>
+internal static class Silence
+{
+    public static void Map(WebApplication app, TimeSpan interval)
+    {
+        app.MapGet("/ssekit/silent", (CancellationToken stop) => new EventSourceResult(NothingAsync(stop)));
+        app.MapGet("/bare/silent", async (HttpContext context) =>
+        {
+            context.Response.ContentType = "text/event-stream";
+            await context.Response.StartAsync();
+            await context.Response.Body.FlushAsync();
+            await UntilGoneAsync(context.RequestAborted);
+        });
+        app.MapGet("/timer/silent", async (HttpContext context) =>
+        {
+            context.Response.ContentType = "text/event-stream";
+            await context.Response.StartAsync();
+            await context.Response.Body.FlushAsync();
+            using var timer = new PeriodicTimer(interval);
+            while (await timer.WaitForNextTickAsync(context.RequestAborted))
+            {
+                context.Response.BodyWriter.Write(":\n"u8);
+                await context.Response.BodyWriter.FlushAsync();
+            }
+        });
+    }
+
+    private static void Write(this System.IO.Pipelines.PipeWriter writer, ReadOnlySpan<byte> bytes)
+    {
+        bytes.CopyTo(writer.GetSpan(bytes.Length));
+        writer.Advance(bytes.Length);
+    }
+
+    private static async IAsyncEnumerable<SseEvent> NothingAsync([EnumeratorCancellation] CancellationToken stop)
+    {
+        await UntilGoneAsync(stop);
+        yield break;
+    }
+
+    private static Task UntilGoneAsync(CancellationToken stop)
+    {
+        var gone = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        stop.UnsafeRegister(static gone => ((TaskCompletionSource)gone!).TrySetResult(), gone);
+        return gone.Task;
+    }
+}

@@ -1,0 +1,383 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using StackExchange.Redis;
+
+namespace SseKit.StackExchangeRedis.Tests;
+
+/// <summary>Several nodes, one Redis, real HTTP, and everything that befalls a Redis.</summary>
+public sealed class NodesTests : IAsyncDisposable
+{
+    private static readonly TimeSpan Guard = TimeSpan.FromSeconds(30);
+
+    private readonly List<IAsyncDisposable> _open = [];
+
+    private static CancellationToken Stop => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Who_reconnects_to_another_node_misses_nothing()
+    {
+        var redis = await RedisAsync();
+        Node one = await NodeAsync(redis.Address), two = await NodeAsync(redis.Address);
+        await PublishAsync(one, 1, 3);
+
+        var client = Reader(one, await one.Topics.GetPositionAsync("numbers", Stop));
+        await PublishAsync(two, 4, 5);
+        Assert.Equal([4, 5], await client.TakeAsync(2));
+        await client.DisposeAsync();
+        await PublishAsync(one, 6, 7);
+
+        var back = Reader(two, client.LastId);
+        await PublishAsync(one, 8, 8);
+        Assert.Equal([6, 7, 8], await back.TakeAsync(3));
+    }
+
+    [Fact]
+    public async Task Redis_killed_and_restarted_empty_subscribers_stay_are_kept_alive_and_told_of_the_gap()
+    {
+        var redis = await RedisAsync();
+        Node one = await NodeAsync(redis.Address), two = await NodeAsync(redis.Address);
+        await PublishAsync(one, 1, 2);
+        ClientReader a = Reader(one, "0"), b = Reader(two, await two.Topics.GetPositionAsync("numbers", Stop));
+        Assert.Equal(["gap unknown", "1", "2"], await a.SayAsync(3));
+        await b.ConnectedAsync();
+
+        await redis.KillAsync();
+        await Task.WhenAll(a.KeptAliveAsync(2), b.KeptAliveAsync(2));
+        await Assert.ThrowsAnyAsync<Exception>(() => PublishAsync(one, 3, 3));
+
+        await redis.RunAsync();
+        await PublishUntilAsync(two, 4);
+        Assert.Equal(["gap lost", "4"], await a.SayAsync(2));
+        Assert.Equal(["gap lost", "4"], await b.SayAsync(2));
+        Assert.Equal(1, a.Connections);
+    }
+
+    [Fact]
+    public async Task Redis_restarted_with_what_it_had_on_disk_subscribers_stay_and_miss_nothing()
+    {
+        var redis = await RedisAsync("--appendonly", "yes", "--appendfsync", "always");
+        Node one = await NodeAsync(redis.Address), two = await NodeAsync(redis.Address);
+        await PublishAsync(one, 1, 2);
+        var client = Reader(two, await two.Topics.GetPositionAsync("numbers", Stop));
+        await client.ConnectedAsync();
+
+        await redis.KillAsync();
+        await client.KeptAliveAsync(1);
+        await redis.RunAsync();
+        await PublishUntilAsync(one, 3);
+        await PublishAsync(one, 4, 4);
+
+        Assert.Equal(["3", "4"], await client.SayAsync(2));
+        Assert.Equal(1, client.Connections);
+    }
+
+    [Fact]
+    public async Task A_redis_that_stands_still_holds_up_publishing_and_nothing_else()
+    {
+        var redis = await RedisAsync();
+        var node = await NodeAsync(redis.Address);
+        var client = Reader(node, await node.Topics.GetPositionAsync("numbers", Stop));
+        await client.ConnectedAsync();
+        await PublishAsync(node, 1, 1);
+
+        await redis.PauseAsync();
+        await Assert.ThrowsAnyAsync<Exception>(() => PublishAsync(node, 2, 2).WaitAsync(Guard, Stop));
+        await client.KeptAliveAsync(2);
+        await redis.ResumeAsync();
+        await PublishUntilAsync(node, 3);
+
+        // What was under way when Redis stood still is stored by it when it goes on: its outcome was unknown.
+        var said = await client.SayAsync(2);
+        Assert.Equal("1", said[0]);
+        Assert.Equal("3", said[1] == "2" ? (await client.SayAsync(1))[0] : said[1]);
+        Assert.Equal(1, client.Connections);
+    }
+
+    [Fact]
+    public async Task A_flush_or_an_expired_key_is_told_as_a_gap()
+    {
+        var redis = await RedisAsync();
+        var node = await NodeAsync(redis.Address);
+        var client = Reader(node, await node.Topics.GetPositionAsync("numbers", Stop));
+        await client.ConnectedAsync();
+        await PublishAsync(node, 1, 1);
+        Assert.Equal(["1"], await client.SayAsync(1));
+
+        await redis.ExecuteAsync("FLUSHALL");
+        Assert.Equal(["gap lost"], await client.SayAsync(1));
+        await PublishAsync(node, 2, 2);
+        Assert.Equal(["2"], await client.SayAsync(1));
+
+        await redis.ExecuteAsync("PEXPIREAT", "sse:numbers", 1);
+        await PublishAsync(node, 3, 3);
+        Assert.Equal(["gap lost", "3"], await client.SayAsync(2));
+    }
+
+    [Fact]
+    public async Task After_a_failover_to_a_replica_that_lacks_the_last_writes_the_gap_is_told_and_no_event_takes_anothers_place()
+    {
+        var primary = await RedisAsync();
+        var replica = await RedisAsync("--replicaof", "127.0.0.1", $"{primary.Port}", "--repl-diskless-sync-delay", "0");
+        await using var proxy = new RedisProxy(primary);
+        Node one = await NodeAsync(proxy.Address), two = await NodeAsync(proxy.Address);
+        var client = Reader(one, await one.Topics.GetPositionAsync("numbers", Stop));
+        await client.ConnectedAsync();
+        await PublishAsync(one, 1, 2);
+        await WaitAsync(async () => (long)await replica.ExecuteAsync("XLEN", "sse:numbers") == 3);
+
+        // Cut off, it lacks what comes now.
+        await replica.ExecuteAsync("REPLICAOF", "NO", "ONE");
+        await PublishAsync(two, 3, 4);
+        Assert.Equal(["1", "2", "3", "4"], await client.SayAsync(4));
+        proxy.LeadTo(replica);
+        await primary.KillAsync();
+        await PublishUntilAsync(two, 5);
+        await PublishAsync(one, 6, 6);
+
+        // What was kept is told again after the gap.
+        Assert.Equal(["gap lost", "1", "2", "5", "6"], await client.SayAsync(5));
+        var back = Reader(two, client.IdOf("4"));
+        Assert.StartsWith("gap", (await back.SayAsync(1))[0]);
+    }
+
+    [Fact]
+    public async Task A_node_that_is_cut_off_from_redis_keeps_its_clients_and_catches_up()
+    {
+        var redis = await RedisAsync();
+        await using var proxy = new RedisProxy(redis);
+        Node cutOff = await NodeAsync(proxy.Address), other = await NodeAsync(redis.Address);
+        var client = Reader(cutOff, await cutOff.Topics.GetPositionAsync("numbers", Stop));
+        await client.ConnectedAsync();
+        proxy.Cut();
+        await PublishAsync(other, 1, 50);
+        await client.KeptAliveAsync(2);
+        proxy.Heal();
+        await PublishAsync(other, 51, 51);
+
+        Assert.Equal(Enumerable.Range(1, 51), await client.TakeAsync(51));
+        Assert.Equal(1, client.Connections);
+    }
+
+    [Fact]
+    public async Task A_full_redis_is_read_on()
+    {
+        var redis = await RedisAsync();
+        var node = await NodeAsync(redis.Address);
+        await PublishAsync(node, 1, 2);
+        await redis.ExecuteAsync("CONFIG", "SET", "maxmemory", "1");
+        await Assert.ThrowsAsync<RedisServerException>(() => PublishAsync(node, 3, 3));
+
+        var late = Reader(node, "0");
+        Assert.Equal(["gap unknown", "1", "2"], await late.SayAsync(3));
+        await redis.ExecuteAsync("CONFIG", "SET", "maxmemory", "0");
+        await PublishAsync(node, 4, 4);
+        Assert.Equal(["4"], await late.SayAsync(1));
+    }
+
+    [Fact]
+    public async Task A_client_that_comes_while_redis_is_away_gets_an_end_after_which_it_comes_back()
+    {
+        var redis = await RedisAsync();
+        var node = await NodeAsync(redis.Address);
+        await PublishAsync(node, 1, 1);
+        await redis.KillAsync();
+
+        // Not an error status, which would end a browser's EventSource for good.
+        await foreach (var _ in node.ConnectAsync(null, null, Stop))
+        {
+            Assert.Fail("No event can come.");
+        }
+
+        await redis.RunAsync();
+        await PublishUntilAsync(node, 2);
+        Assert.Equal(["gap unknown", "2"], await Reader(node, "0").SayAsync(2));
+    }
+
+    [Fact]
+    public async Task Nothing_relies_on_the_bell()
+    {
+        var redis = await RedisAsync();
+
+        // A user who may publish but not ring: the node has only its own looks at Redis.
+        await redis.ExecuteAsync("ACL", "SETUSER", "mute", "on", ">word", "~*", "resetchannels", "+@all");
+        Node listening = await NodeAsync(redis.Address), mute = await NodeAsync($"{redis.Address},user=mute,password=word");
+        var client = Reader(listening, await listening.Topics.GetPositionAsync("numbers", Stop));
+        await client.ConnectedAsync();
+        await PublishAsync(mute, 1, 3);
+
+        Assert.Equal([1, 2, 3], await client.TakeAsync(3));
+    }
+
+    [Fact]
+    public async Task A_node_reads_a_topic_once_whatever_the_number_of_its_clients()
+    {
+        var redis = await RedisAsync();
+        var node = await NodeAsync(redis.Address, options => options.BacklogPollInterval = TimeSpan.FromHours(1));
+        var position = await node.Topics.GetPositionAsync("numbers", Stop);
+        var clients = Enumerable.Range(0, 200).Select(_ => Reader(node, position)).ToList();
+        await Task.WhenAll(clients.Select(client => client.ConnectedAsync()));
+        var before = await redis.CallsAsync("evalsha");
+        for (var i = 1; i <= 20; i++)
+        {
+            await PublishAsync(node, i, i);
+        }
+
+        foreach (var client in clients)
+        {
+            Assert.Equal(Enumerable.Range(1, 20), await client.TakeAsync(20));
+        }
+
+        // A publish, a look for what came and a look whether there is more, for each event and not for each client.
+        Assert.InRange(await redis.CallsAsync("evalsha") - before, 21, 80);
+    }
+
+    [Fact]
+    public async Task A_herd_of_clients_that_comes_back_to_another_node_reads_redis_once_and_not_once_each()
+    {
+        var redis = await RedisAsync();
+        Node publisher = await NodeAsync(redis.Address), other = await NodeAsync(redis.Address, options => options.BacklogPollInterval = TimeSpan.FromHours(1));
+        var ids = new List<string> { await publisher.Topics.GetPositionAsync("numbers", Stop) };
+        for (var i = 1; i <= 500; i++)
+        {
+            ids.Add(await publisher.Topics.PublishAsync("numbers", SseEvent.Json(i), Stop));
+        }
+
+        var before = await redis.CallsAsync("evalsha");
+        var herd = Enumerable.Range(0, 500).Select(i => Reader(other, ids[i])).ToList();
+        for (var i = 0; i < herd.Count; i++)
+        {
+            Assert.Equal(Enumerable.Range(i + 1, 500 - i), await herd[i].TakeAsync(500 - i));
+        }
+
+        Assert.InRange(await redis.CallsAsync("evalsha") - before, 1, 10);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var one in Enumerable.Reverse(_open))
+        {
+            await one.DisposeAsync();
+        }
+    }
+
+    private static async Task PublishAsync(Node node, int from, int to)
+    {
+        for (var i = from; i <= to; i++)
+        {
+            await node.Topics.PublishAsync("numbers", SseEvent.Json(i), Stop);
+        }
+    }
+
+    // Until it is refused no more. What has an unknown outcome is not published again.
+    private static async Task PublishUntilAsync(Node node, int number) =>
+        await WaitAsync(async () =>
+        {
+            var exception = await Record.ExceptionAsync(() => PublishAsync(node, number, number));
+            Assert.IsNotType<SseUnknownOutcomeException>(exception);
+            return exception is null;
+        });
+
+    private static async Task WaitAsync(Func<Task<bool>> condition)
+    {
+        using var guard = CancellationTokenSource.CreateLinkedTokenSource(Stop);
+        guard.CancelAfter(Guard);
+        while (!await condition())
+        {
+            await Task.Delay(20, guard.Token);
+        }
+    }
+
+    private async Task<RedisServer> RedisAsync(params string[] arguments)
+    {
+        var redis = await RedisServer.StartAsync(arguments);
+        _open.Add(redis);
+        return redis;
+    }
+
+    private async Task<Node> NodeAsync(string redis, Action<SseOptions>? options = null)
+    {
+        var node = await Node.StartAsync(redis, options);
+        _open.Add(node);
+        return node;
+    }
+
+    private ClientReader Reader(Node node, string? lastEventId)
+    {
+        var reader = new ClientReader(node, lastEventId);
+        _open.Add(reader);
+        return reader;
+    }
+
+    /// <summary>One client's connection, and what it has been told.</summary>
+    private sealed class ClientReader : IAsyncDisposable
+    {
+        private readonly System.Threading.Channels.Channel<string> _said = System.Threading.Channels.Channel.CreateUnbounded<string>();
+        private readonly TaskCompletionSource _connected = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly ConcurrentDictionary<string, string> _ids = new();
+        private readonly CancellationTokenSource _stop = new();
+        private readonly Task _reading;
+        private int _keptAlive;
+
+        public ClientReader(Node node, string? lastEventId)
+        {
+            LastId = lastEventId;
+            _reading = ReadAsync(node);
+        }
+
+        public string? LastId { get; private set; }
+
+        public int Connections { get; private set; }
+
+        public string IdOf(string said) => _ids[said];
+
+        public async Task ConnectedAsync() => await _connected.Task.WaitAsync(Guard, Stop);
+
+        public async Task KeptAliveAsync(int times)
+        {
+            var until = Volatile.Read(ref _keptAlive) + times;
+            await WaitAsync(() => Task.FromResult(Volatile.Read(ref _keptAlive) >= until));
+        }
+
+        public async Task<IReadOnlyList<string>> SayAsync(int count)
+        {
+            var said = new List<string>();
+            while (said.Count < count)
+            {
+                said.Add(await _said.Reader.ReadAsync(Stop).AsTask().WaitAsync(Guard, Stop));
+            }
+
+            return said;
+        }
+
+        public async Task<IEnumerable<int>> TakeAsync(int count) => (await SayAsync(count)).Select(text => int.Parse(text, CultureInfo.InvariantCulture));
+
+        public async ValueTask DisposeAsync()
+        {
+            await _stop.CancelAsync();
+            await _reading.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        private async Task ReadAsync(Node node)
+        {
+            Connections++;
+            await foreach (var item in node.ConnectAsync(LastId, Line, _stop.Token))
+            {
+                var said = item.EventType == "gap" ? $"gap {item.Data.Split('"')[3]}" : item.Data;
+                LastId = item.EventId;
+                _ids[said] = item.EventId!;
+                _said.Writer.TryWrite(said);
+            }
+
+            _said.Writer.TryComplete(new IOException("The stream ended."));
+        }
+
+        private void Line(string line)
+        {
+            if (line == ":")
+            {
+                Interlocked.Increment(ref _keptAlive);
+                _connected.TrySetResult();
+            }
+        }
+    }
+}

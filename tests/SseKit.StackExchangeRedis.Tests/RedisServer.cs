@@ -1,0 +1,142 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using SseKit.Tests.Tools;
+using StackExchange.Redis;
+
+namespace SseKit.StackExchangeRedis.Tests;
+
+/// <summary>A redis-server of the tests' own, on a free loopback port, in a folder of its own. Killed, paused and restarted at will.</summary>
+public sealed class RedisServer : IAsyncDisposable
+{
+    private static readonly TimeSpan Guard = TimeSpan.FromSeconds(30);
+
+    private readonly string[] _arguments;
+    private readonly string _program;
+    private readonly string _folder = Directory.CreateTempSubdirectory("ssekit-redis-").FullName;
+    private Process? _process;
+
+    private RedisServer(string program, string[] arguments) => (_program, _arguments) = (program, arguments);
+
+    public int Port { get; private set; }
+
+    public string Address => $"127.0.0.1:{Port}";
+
+    public static async Task<RedisServer> StartAsync(params string[] arguments)
+    {
+        var program = TestTool.Require("redis-server", "SSEKIT_REDIS_SERVER", "Debian and Ubuntu: apt-get install redis-server. Else https://redis.io/docs/latest/operate/oss_and_stack/install/.");
+        var server = new RedisServer(program, arguments);
+        for (var attempt = 1; ; attempt++)
+        {
+            server.Port = FreePort();
+            try
+            {
+                await server.RunAsync();
+                return server;
+            }
+            catch (InvalidOperationException) when (attempt < 5)
+            {
+                // Somebody else took the port in between.
+            }
+        }
+    }
+
+    /// <summary>Starts it again on the same port; with what it had on disk, if it keeps anything there.</summary>
+    public async Task RunAsync()
+    {
+        var start = new ProcessStartInfo(_program, ["--port", $"{Port}", "--bind", "127.0.0.1", "--dir", _folder, "--save", "", .. _arguments])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        var ready = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var process = new Process { StartInfo = start };
+        process.OutputDataReceived += (_, line) =>
+        {
+            if (line.Data is null || line.Data.Contains("eady to accept connections", StringComparison.Ordinal))
+            {
+                ready.TrySetResult(line.Data is not null);
+            }
+        };
+        process.Start();
+        _process = process;
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+        if (!await ready.Task.WaitAsync(Guard))
+        {
+            throw new InvalidOperationException("redis-server ended at once.");
+        }
+    }
+
+    /// <summary>The end without a farewell: what was not on disk is lost.</summary>
+    public async Task KillAsync()
+    {
+        _process!.Kill();
+        await _process.WaitForExitAsync();
+        _process.Dispose();
+        _process = null;
+    }
+
+    /// <summary>Stopped in its tracks, with its connections open.</summary>
+    public async Task PauseAsync() => await SignalAsync("-STOP");
+
+    public async Task ResumeAsync() => await SignalAsync("-CONT");
+
+    public async Task<RedisResult> ExecuteAsync(string command, params object[] arguments)
+    {
+        await using var connection = await ConnectAsync();
+        return await connection.GetDatabase().ExecuteAsync(command, arguments);
+    }
+
+    public async Task<ConnectionMultiplexer> ConnectAsync() => await ConnectionMultiplexer.ConnectAsync($"{Address},allowAdmin=true");
+
+    /// <summary>How often a command was called since the last reset, by whomever.</summary>
+    public async Task<long> CallsAsync(string command)
+    {
+        var info = (string)(await ExecuteAsync("INFO", "commandstats"))!;
+        var line = info.Split('\n').FirstOrDefault(line => line.StartsWith($"cmdstat_{command}:calls=", StringComparison.Ordinal));
+        return line is null ? 0 : long.Parse(line.Split('=', ',')[1], System.Globalization.CultureInfo.InvariantCulture);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_process is { HasExited: false })
+        {
+            await ResumeAsync();
+            await KillAsync();
+        }
+
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    private async Task SignalAsync(string signal)
+    {
+        using var kill = Process.Start("kill", [signal, $"{_process!.Id}"]);
+        await kill.WaitForExitAsync();
+        Assert.Equal(0, kill.ExitCode);
+    }
+
+    private static int FreePort()
+    {
+        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        return ((IPEndPoint)socket.LocalEndPoint!).Port;
+    }
+}
+
+/// <summary>One server for the tests of a class, which keep out of each other's way by their key prefixes.</summary>
+public sealed class SharedRedis : IAsyncLifetime
+{
+    public RedisServer Server { get; private set; } = null!;
+
+    public async ValueTask InitializeAsync() => Server = await RedisServer.StartAsync();
+
+    public async ValueTask DisposeAsync()
+    {
+        // Null where there is no redis-server and the tests were skipped for it.
+        if (Server is not null)
+        {
+            await Server.DisposeAsync();
+        }
+    }
+}
