@@ -45,6 +45,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
     private readonly CancellationTokenSource _sourceStop = new();
     private readonly HttpContext _context;
     private readonly IHttpRequestLifetimeFeature? _lifetime;
+    private readonly CancellationToken _left;
     private readonly StreamHost _host;
     private readonly StreamSettings _settings;
     private readonly string _path;
@@ -70,6 +71,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         Key = host.Options.ConnectionKey?.Invoke(context);
         LastWrite = host.Time.GetTimestamp();
         _expires = StreamAge.ExpiresAt(context, host, LastWrite);
+        _left = context.RequestAborted;
         _lifetime = context.Features.Get<IHttpRequestLifetimeFeature>();
         _path = context.Request.Path;
         _resumes = context.Request.GetLastEventId() is not null;
@@ -77,8 +79,16 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         _sourceReady = () => Wake(Wakes.Source, inline: true);
     }
 
-    /// <summary>Whether the stream is over, whatever the source still has.</summary>
-    private bool IsOver => Has(Wakes.Left | Wakes.Ended | Wakes.Stopping);
+    /// <summary>
+    /// Whether the stream is over, whatever the source still has. The client's token knows before it has called here: a source that listens to
+    /// it itself may be called first.
+    /// </summary>
+    private bool IsOver => _left.IsCancellationRequested || Has(Wakes.Left | Wakes.Ended | Wakes.Stopping);
+
+    /// <summary>Whether it is over or about to be: what a source throws then is the echo of a token that it listens to, and no failure.</summary>
+    private bool IsEnding => IsOver || _host.Stopping.IsCancellationRequested;
+
+    private bool Stops => Has(Wakes.Stopping) || _host.Stopping.IsCancellationRequested;
 
     public string? Key { get; }
 
@@ -108,7 +118,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
 
         try
         {
-            await using var left = context.RequestAborted.UnsafeRegister(static stream => ((EventStream)stream!).Wake(Wakes.Left), stream);
+            await using var left = stream._left.UnsafeRegister(static stream => ((EventStream)stream!).Wake(Wakes.Left), stream);
             if (host.Stopping.IsCancellationRequested)
             {
                 // It came in while the drain was already taking down who is there.
@@ -230,7 +240,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
             _source = open(_host, _sourceStop.Token);
             await PumpAsync(_source);
         }
-        catch (Exception exception) when (IsOver)
+        catch (Exception exception) when (IsEnding)
         {
             // The client has left or the host stops: what a source or a write throws then is the echo of it.
             Log.SourceFailedAfterEnd(_host.Logger, _path, exception);
@@ -246,7 +256,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
                 _host.KeepAlive.Remove(this, _settings.KeepAliveInterval);
             }
 
-            if (IsOver)
+            if (IsEnding)
             {
                 await QuietlyAsync(SayGoodbyeAsync());
             }
@@ -358,7 +368,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         // goes nowhere, and once it was started not even an empty flush of the stream would.
         await (alone ? _context.Response.Body.FlushAsync() : _context.Response.StartAsync());
         _out = new PipeFrames(_context.Response.BodyWriter);
-        if (_host.Options.ReconnectDelay is not null && !IsOver)
+        if (_host.Options.ReconnectDelay is not null && !IsEnding)
         {
             // The delay that a drain told it stays with an EventSource for its life, unless it is told another.
             EventFrame.WriteRetry(_out, _host.Options.ReconnectionInterval);
@@ -464,18 +474,18 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
     /// <summary>What a stream ends with that is ended from outside.</summary>
     private async Task SayGoodbyeAsync(bool away = false)
     {
-        if (Has(Wakes.Left))
+        if (_left.IsCancellationRequested || Has(Wakes.Left))
         {
             return;
         }
 
         await BeginAsync();
-        if (away || Has(Wakes.Stopping))
+        if (away || Stops)
         {
-            EventFrame.WriteRetry(_out!, _host.TimeAway(Has(Wakes.Stopping)));
+            EventFrame.WriteRetry(_out!, _host.TimeAway(Stops));
         }
 
-        WriteLast(_last ?? (Has(Wakes.Stopping) ? _host.Options.DrainEvent : null));
+        WriteLast(_last ?? (Stops ? _host.Options.DrainEvent : null));
         await FlushRestAsync();
     }
 
