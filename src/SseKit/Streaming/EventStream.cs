@@ -45,6 +45,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
     private readonly CancellationTokenSource _sourceStop = new();
     private readonly HttpContext _context;
     private readonly IHttpRequestLifetimeFeature? _lifetime;
+    private readonly CancellationToken _left;
     private readonly StreamHost _host;
     private readonly StreamSettings _settings;
     private readonly string _path;
@@ -70,6 +71,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         Key = host.Options.ConnectionKey?.Invoke(context);
         LastWrite = host.Time.GetTimestamp();
         _expires = StreamAge.ExpiresAt(context, host, LastWrite);
+        _left = context.RequestAborted;
         _lifetime = context.Features.Get<IHttpRequestLifetimeFeature>();
         _path = context.Request.Path;
         _resumes = context.Request.GetLastEventId() is not null;
@@ -77,8 +79,16 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         _sourceReady = () => Wake(Wakes.Source, inline: true);
     }
 
-    /// <summary>Whether the stream is over, whatever the source still has.</summary>
-    private bool IsOver => Has(Wakes.Left | Wakes.Ended | Wakes.Stopping);
+    /// <summary>
+    /// Whether the stream is over, whatever the source still has. The client's token knows before it has called here: a source that listens to
+    /// it itself may be called first.
+    /// </summary>
+    private bool IsOver => _left.IsCancellationRequested || Has(Wakes.Left | Wakes.Ended | Wakes.Stopping);
+
+    /// <summary>Whether it is over or about to be: what a source throws then is the echo of a token that it listens to, and no failure.</summary>
+    private bool IsEnding => IsOver || _host.Stopping.IsCancellationRequested;
+
+    private bool Stops => Has(Wakes.Stopping) || _host.Stopping.IsCancellationRequested;
 
     public string? Key { get; }
 
@@ -87,7 +97,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
     /// <param name="host">The host.</param>
     /// <param name="settings">What its endpoint and its result have chosen.</param>
     /// <param name="open">Makes the source, which is to end when its token says so.</param>
-    public static async Task RunAsync(
+    public static Task RunAsync(
         HttpContext context, StreamHost host, StreamSettings settings, Func<StreamHost, CancellationToken, FrameSource> open)
     {
         OwnStream.Announce(context);
@@ -95,37 +105,17 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         if (HttpMethods.IsHead(context.Request.Method))
         {
             ResponsePreamble.Apply(context, host.Logger);
-            return;
+            return Task.CompletedTask;
         }
 
         var stream = new EventStream(context, host, settings);
         var stopping = host.Stopping.IsCancellationRequested;
         if (stopping || host.Streams.TryEnter(stream) is not { } place)
         {
-            await stream.SendAwayAsync(stopping);
-            return;
+            return stream.SendAwayAsync(stopping);
         }
 
-        try
-        {
-            await using var left = context.RequestAborted.UnsafeRegister(static stream => ((EventStream)stream!).Wake(Wakes.Left), stream);
-            if (host.Stopping.IsCancellationRequested)
-            {
-                // It came in while the drain was already taking down who is there.
-                stream.End(StreamEnd.Stopping, host.Options.DrainEvent);
-            }
-
-            await stream.RunAsync(open);
-        }
-        finally
-        {
-            host.Streams.Leave(place);
-            stream._stopGrace?.Dispose();
-            if (host.Stopping.IsCancellationRequested)
-            {
-                CutOffLater(context);
-            }
-        }
+        return stream.RunAsync(place, open);
     }
 
     public override void KeepAliveDue() => Wake(Wakes.KeepAlive);
@@ -219,8 +209,16 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         }
     }
 
-    private async Task RunAsync(Func<StreamHost, CancellationToken, FrameSource> open)
+    // One method for all that frames the pump: such methods are the larger part of what an idle stream holds in memory.
+    private async Task RunAsync(LinkedListNode<IOpenStream> place, Func<StreamHost, CancellationToken, FrameSource> open)
     {
+        await using var left = _left.UnsafeRegister(static stream => ((EventStream)stream!).Wake(Wakes.Left), this);
+        if (_host.Stopping.IsCancellationRequested)
+        {
+            // It came in while the drain was already taking down who is there.
+            End(StreamEnd.Stopping, _host.Options.DrainEvent);
+        }
+
         var clocked = _settings.KeepAliveInterval != Timeout.InfiniteTimeSpan;
         if (clocked)
         {
@@ -230,9 +228,12 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         try
         {
             _source = open(_host, _sourceStop.Token);
+
+            // Or else the stream would hold on to the result, and to all that it was made of.
+            open = null!;
             await PumpAsync(_source);
         }
-        catch (Exception exception) when (IsOver)
+        catch (Exception exception) when (IsEnding)
         {
             // The client has left or the host stops: what a source or a write throws then is the echo of it.
             Log.SourceFailedAfterEnd(_host.Logger, _path, exception);
@@ -248,12 +249,18 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
                 _host.KeepAlive.Remove(this, _settings.KeepAliveInterval);
             }
 
-            if (IsOver)
+            if (IsEnding)
             {
                 await QuietlyAsync(SayGoodbyeAsync());
             }
 
             await LetGoAsync(_source);
+            _host.Streams.Leave(place);
+            _stopGrace?.Dispose();
+            if (_host.Stopping.IsCancellationRequested)
+            {
+                CutOffLater(_context);
+            }
         }
     }
 
@@ -360,7 +367,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         // goes nowhere, and once it was started not even an empty flush of the stream would.
         await (alone ? _context.Response.Body.FlushAsync() : _context.Response.StartAsync());
         _out = new PipeFrames(_context.Response.BodyWriter);
-        if (_host.Options.ReconnectDelay is not null && !IsOver)
+        if (_host.Options.ReconnectDelay is not null && !IsEnding)
         {
             // The delay that a drain told it stays with an EventSource for its life, unless it is told another.
             EventFrame.WriteRetry(_out, _host.Options.ReconnectionInterval);
@@ -466,18 +473,18 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
     /// <summary>What a stream ends with that is ended from outside.</summary>
     private async Task SayGoodbyeAsync(bool away = false)
     {
-        if (Has(Wakes.Left))
+        if (_left.IsCancellationRequested || Has(Wakes.Left))
         {
             return;
         }
 
         await BeginAsync();
-        if (away || Has(Wakes.Stopping))
+        if (away || Stops)
         {
-            EventFrame.WriteRetry(_out!, _host.TimeAway(Has(Wakes.Stopping)));
+            EventFrame.WriteRetry(_out!, _host.TimeAway(Stops));
         }
 
-        WriteLast(Volatile.Read(ref _last) as SseEvent? ?? (Has(Wakes.Stopping) ? _host.Options.DrainEvent : null));
+        WriteLast(Volatile.Read(ref _last) as SseEvent? ?? (Stops ? _host.Options.DrainEvent : null));
         await FlushRestAsync();
     }
 

@@ -5,7 +5,7 @@ namespace SseKit.Benchmarks.Macro;
 /// <summary>One publisher, many subscribers: in bursts, and one event at a time.</summary>
 internal static class FanOutRows
 {
-    private const int Burst = 100;
+    public const int Burst = 100;
 
     public static IEnumerable<Row> All(bool quick)
     {
@@ -97,14 +97,16 @@ internal static class FanOutRows
             return Deliver(client, subscribers, burst, times, count => server.Publish(path, count), server.Usage);
         });
 
-        Subscribers Open(int port, string path)
-        {
-            var client = new Subscribers(threads: 2);
-            client.Open(subscribers, port, Subscribers.Request(path), latencies => new NumberedEvents(latencies));
+        Subscribers Open(int port, string path) => FanOutRows.Open(port, path, subscribers);
+    }
 
-            // A peer may send its headers a moment before it is subscribed.
-            Thread.Sleep(200);
-            return client;
-        }
+    public static Subscribers Open(int port, string path, int subscribers)
+    {
+        var client = new Subscribers(threads: 2);
+        client.Open(subscribers, port, Subscribers.Request(path), latencies => new NumberedEvents(latencies));
+
+        // A peer may send its headers a moment before it is subscribed.
+        Thread.Sleep(200);
+        return client;
     }
 }

@@ -38,7 +38,11 @@ internal static class MacroRun
     [
         .. SingleStreamRows.All(quick),
         .. FanOutRows.All(quick),
+        .. SustainedRows.All(quick),
         .. IdleRows.All(quick),
+        .. OpeningRows.All(quick),
+        .. GrowthRows.All(quick),
+        .. MiddlewareRows.All(quick),
     ];
 
     private static string? Value(string[] args, string name) => Array.IndexOf(args, name) is var at and >= 0 ? args[at + 1] : null;
