@@ -11,7 +11,7 @@ internal static class FanOutRows
     {
         foreach (var subscribers in (int[])[1000, 5000])
         {
-            yield return FanOut($"burst-{subscribers}", $"Bursts of {Burst} events to {subscribers} subscribers", subscribers, Burst, (quick ? 500_000 : 1_500_000) / Burst / subscribers,
+            yield return FanOut($"burst-{subscribers}", $"Bursts of {Burst} events to {subscribers} subscribers", subscribers, Burst, 500_000 / Burst / subscribers,
             [
                 new("CPU ÷ Channel + TypedResults", "SseKit", 0, "Channel + TypedResults", subscribers == 1000 ? 0.35 : 0.25),
                 new("CPU ÷ nchan", "SseKit", 0, "nchan", 0.05),
@@ -20,7 +20,7 @@ internal static class FanOutRows
 
         foreach (var subscribers in (int[])[1000, 5000])
         {
-            yield return FanOut($"lone-{subscribers}", $"One event at a time to {subscribers} subscribers", subscribers, 1, (quick ? 50_000 : 150_000) / subscribers,
+            yield return FanOut($"lone-{subscribers}", $"One event at a time to {subscribers} subscribers", subscribers, 1, (quick ? 50_000 : 100_000) / subscribers,
             [
                 new("CPU ÷ Channel + TypedResults", "SseKit", 0, "Channel + TypedResults", 0.85),
                 new("CPU ÷ nchan", "SseKit", 0, "nchan", 1.15),

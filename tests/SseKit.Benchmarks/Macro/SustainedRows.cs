@@ -12,7 +12,7 @@ internal static class SustainedRows
 
     public static IEnumerable<Row> All(bool quick)
     {
-        var seconds = quick ? 3 : 6;
+        var seconds = quick ? 3 : 4;
         var servers = new Servers();
         yield return new Row("sustained", $"{Offered:N0} deliveries/s offered to {Subscribers} subscribers for {seconds} s; then {Easy:N0}/s",
             [new("deliveries/s carried", "0"), new($"p50 at {Easy:N0}/s, ms", "0.0"), new($"p99 at {Easy:N0}/s, ms", "0.0")],
@@ -21,7 +21,7 @@ internal static class SustainedRows
                 new("carried ÷ Channel + TypedResults", "SseKit", 0, "Channel + TypedResults", 1.8, AtLeast: true),
                 new("p99 ÷ Channel + TypedResults", "SseKit", 2, "Channel + TypedResults", 1),
             ],
-            servers.Dispose);
+            servers.Dispose, mostRounds: 3);
 
         Variant Variant(string name, string path) => new(name, () =>
         {
