@@ -4,6 +4,7 @@ using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Http.Metadata;
 using SseKit.Diagnostics;
 using SseKit.Waiting;
 using SseKit.Wire;
@@ -29,7 +30,13 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         Ended = 8,
         Stopping = 16,
         StopOverdue = 32,
+
+        // These wake nobody; they say more of why it ended.
+        Aged = 64,
+        Stalled = 128,
     }
+
+    private const string Failed = "failed";
 
     // As much as fills a few of the server's blocks; beyond it a burst only piles up memory.
     private const int FlushAtBytes = 16 * 1024;
@@ -82,6 +89,16 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
 
     public string? Key { get; }
 
+    private string? Route => _context.GetEndpoint()?.Metadata.GetMetadata<IRouteDiagnosticsMetadata>()?.Route;
+
+    private string EndReason =>
+        Has(Wakes.Stalled) ? "stalled"
+        : Has(Wakes.Stopping) ? "stopping"
+        : Has(Wakes.Left) ? "left"
+        : Has(Wakes.Aged) ? "aged"
+        : Has(Wakes.Ended) ? "ended"
+        : "completed";
+
     /// <summary>Sends the stream; completes when the request can be let go.</summary>
     /// <param name="context">The request.</param>
     /// <param name="host">The host.</param>
@@ -106,6 +123,9 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
             return;
         }
 
+        var opened = host.Time.GetTimestamp();
+        var counted = host.Metrics.Opened(stream.Route, stream._resumes);
+        var reason = Failed;
         try
         {
             await using var left = context.RequestAborted.UnsafeRegister(static stream => ((EventStream)stream!).Wake(Wakes.Left), stream);
@@ -115,11 +135,12 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
                 stream.End(StreamEnd.Stopping, host.Options.DrainEvent);
             }
 
-            await stream.RunAsync(open);
+            reason = await stream.RunAsync(open);
         }
         finally
         {
             host.Streams.Leave(place);
+            host.Metrics.Closed(stream.Route, counted, host.Time.GetElapsedTime(opened), reason);
             stream._stopGrace?.Dispose();
             if (host.Stopping.IsCancellationRequested)
             {
@@ -134,7 +155,8 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
     {
         if (why != StreamEnd.Stopping)
         {
-            if ((Interlocked.Or(ref _wakes, (int)Wakes.Ended) & (int)Wakes.Ended) == 0)
+            var over = why == StreamEnd.Aged ? Wakes.Ended | Wakes.Aged : Wakes.Ended;
+            if ((Interlocked.Or(ref _wakes, (int)over) & (int)Wakes.Ended) == 0)
             {
                 _last = last;
                 _wake.Set();
@@ -155,6 +177,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         if (IsStalled(now))
         {
             Log.ClientStalled(_host.Logger, _path, _host.Options.WriteTimeout);
+            Interlocked.Or(ref _wakes, (int)Wakes.Stalled);
             _lifetime?.Abort();
         }
         else
@@ -217,7 +240,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         }
     }
 
-    private async Task RunAsync(Func<StreamHost, CancellationToken, FrameSource> open)
+    private async Task<string> RunAsync(Func<StreamHost, CancellationToken, FrameSource> open)
     {
         var clocked = _settings.KeepAliveInterval != Timeout.InfiniteTimeSpan;
         if (clocked)
@@ -229,15 +252,18 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         {
             _source = open(_host, _sourceStop.Token);
             await PumpAsync(_source);
+            return EndReason;
         }
         catch (Exception exception) when (IsOver)
         {
             // The client has left or the host stops: what a source or a write throws then is the echo of it.
             Log.SourceFailedAfterEnd(_host.Logger, _path, exception);
+            return EndReason;
         }
         catch (Exception exception) when (_out is not null || _resumes || _source?.IsTransient(exception) == true)
         {
             await FailAsync(exception);
+            return Failed;
         }
         finally
         {
@@ -294,6 +320,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
                         {
                             Clear(Wakes.KeepAlive);
                             source.WriteKeepAlive(_out!);
+                            _host.Metrics.KeptAlive(Route);
                             if (!await FlushAsync())
                             {
                                 Wake(Wakes.Left);
@@ -328,10 +355,16 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
                 source.Write(_out);
             }
 
+            if (_host.Metrics.CountsEvents)
+            {
+                _host.Metrics.Sent(Route, source.Events);
+            }
+
             if (_out.Unflushed >= FlushAtBytes || _host.Time.GetTimestamp() - lastFlush > _flushAfter)
             {
                 if (!await FlushAsync())
                 {
+                    Wake(Wakes.Left);
                     return;
                 }
 
@@ -390,6 +423,12 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
     {
         try
         {
+            if (_host.Metrics.CountsBytes)
+            {
+                _host.Metrics.Flushing(Route, _out!.Unflushed);
+            }
+
+            var began = _host.Metrics.TimesFlushes ? _host.Time.GetTimestamp() : 0;
             var flush = _out!.FlushAsync();
             if (!flush.IsCompleted)
             {
@@ -398,6 +437,11 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
 
             var result = await flush;
             LastWrite = _host.Time.GetTimestamp();
+            if (began != 0)
+            {
+                _host.Metrics.Flushed(Route, _host.Time.GetElapsedTime(began, LastWrite));
+            }
+
             return !result.IsCompleted && !result.IsCanceled;
         }
         catch (Exception exception) when (exception is IOException or OperationCanceledException)
@@ -457,6 +501,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
     private async Task SendAwayAsync(bool stopping)
     {
         Log.StreamRefused(_host.Logger, _path, stopping ? "the app stops" : "a limit is reached");
+        _host.Metrics.Refused(Route, stopping ? "stopping" : "limit");
         Interlocked.Or(ref _wakes, (int)(stopping ? Wakes.Stopping : Wakes.Ended));
         await SayGoodbyeAsync(away: true);
     }
@@ -484,6 +529,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         if (last is { } item)
         {
             EventFrame.Write(_out!, item, _host.Json);
+            _host.Metrics.Sent(Route, item.IsComment ? 0 : 1);
         }
     }
 
