@@ -30,7 +30,7 @@ public static class SseServiceCollectionExtensions
         services.TryAddSingleton(provider =>
         {
             var host = provider.GetRequiredService<StreamHost>();
-            return new SseTopics(provider.GetRequiredService<ISseBacklog>(), host.Options, host.Json, host.Time, host.Logger);
+            return new SseTopics(provider.GetRequiredService<ISseBacklog>(), host.Options, host.Json, host.Time, host.Logger, host.Metrics);
         });
         services.TryAddSingleton<ISseTopics>(provider => provider.GetRequiredService<SseTopics>());
         return new SseBuilder(services);

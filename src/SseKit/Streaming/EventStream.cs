@@ -4,6 +4,7 @@ using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Http.Metadata;
 using SseKit.Diagnostics;
 using SseKit.Waiting;
 using SseKit.Wire;
@@ -29,7 +30,13 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         Ended = 8,
         Stopping = 16,
         StopOverdue = 32,
+
+        // These wake nobody; they say more of why it ended.
+        Aged = 64,
+        Stalled = 128,
     }
+
+    private const string Failed = "failed";
 
     // As much as fills a few of the server's blocks; beyond it a burst only piles up memory.
     private const int FlushAtBytes = 16 * 1024;
@@ -93,6 +100,16 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
 
     public string? Key { get; }
 
+    private string? Route => _context.GetEndpoint()?.Metadata.GetMetadata<IRouteDiagnosticsMetadata>()?.Route;
+
+    private string EndReason =>
+        Has(Wakes.Stalled) ? "stalled"
+        : Stops ? "stopping"
+        : Has(Wakes.Left) || _left.IsCancellationRequested ? "left"
+        : Has(Wakes.Aged) ? "aged"
+        : Has(Wakes.Ended) ? "ended"
+        : "completed";
+
     /// <summary>Sends the stream; completes when the request can be let go.</summary>
     /// <param name="context">The request.</param>
     /// <param name="host">The host.</param>
@@ -131,7 +148,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
                 Interlocked.CompareExchange(ref _last, item, null);
             }
 
-            Wake(Wakes.Ended);
+            Wake(why == StreamEnd.Aged ? Wakes.Ended | Wakes.Aged : Wakes.Ended);
         }
         else if ((Interlocked.Or(ref _wakes, (int)Wakes.Stopping) & (int)Wakes.Stopping) == 0)
         {
@@ -148,6 +165,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         if (IsStalled(now))
         {
             Log.ClientStalled(_host.Logger, _path, _host.Options.WriteTimeout);
+            Interlocked.Or(ref _wakes, (int)Wakes.Stalled);
             _lifetime?.Abort();
         }
         else
@@ -213,6 +231,9 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
     // One method for all that frames the pump: such methods are the larger part of what an idle stream holds in memory.
     private async Task RunAsync(LinkedListNode<IOpenStream> place, Func<StreamHost, CancellationToken, FrameSource> open)
     {
+        var opened = LastWrite;
+        var counted = _host.Metrics.Opened(Route, _resumes);
+        var reason = Failed;
         await using var left = _left.UnsafeRegister(static stream => ((EventStream)stream!).Wake(Wakes.Left), this);
         if (_host.Stopping.IsCancellationRequested)
         {
@@ -233,11 +254,13 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
             // Or else the stream would hold on to the result, and to all that it was made of.
             open = null!;
             await PumpAsync(_source);
+            reason = EndReason;
         }
         catch (Exception exception) when (IsEnding)
         {
             // The client has left or the host stops: what a source or a write throws then is the echo of it.
             Log.SourceFailedAfterEnd(_host.Logger, _path, exception);
+            reason = EndReason;
         }
         catch (Exception exception) when (_out is not null || _resumes || _source?.IsTransient(exception) == true)
         {
@@ -257,6 +280,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
 
             await LetGoAsync(_source);
             _host.Streams.Leave(place);
+            _host.Metrics.Closed(Route, counted, _host.Time.GetElapsedTime(opened), reason);
             _stopGrace?.Dispose();
             if (_host.Stopping.IsCancellationRequested)
             {
@@ -304,6 +328,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
                         {
                             Clear(Wakes.KeepAlive);
                             source.WriteKeepAlive(_out!);
+                            _host.Metrics.KeptAlive(Route);
                             if (!await FlushAsync())
                             {
                                 Wake(Wakes.Left);
@@ -338,10 +363,16 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
                 source.Write(_out);
             }
 
+            if (_host.Metrics.CountsEvents)
+            {
+                _host.Metrics.Sent(Route, source.Events);
+            }
+
             if (_out.Unflushed >= FlushAtBytes || IsFlushDue(lastFlush))
             {
                 if (!await FlushAsync())
                 {
+                    Wake(Wakes.Left);
                     return;
                 }
 
@@ -417,6 +448,12 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
     {
         try
         {
+            if (_host.Metrics.CountsBytes)
+            {
+                _host.Metrics.Flushing(Route, _out!.Unflushed);
+            }
+
+            var began = _host.Metrics.TimesFlushes ? _host.Time.GetTimestamp() : 0;
             var flush = _out!.FlushAsync();
             if (!flush.IsCompleted)
             {
@@ -425,6 +462,11 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
 
             var result = await flush;
             LastWrite = _host.Time.GetTimestamp();
+            if (began != 0)
+            {
+                _host.Metrics.Flushed(Route, _host.Time.GetElapsedTime(began, LastWrite));
+            }
+
             return !result.IsCompleted && !result.IsCanceled;
         }
         catch (Exception exception) when (exception is IOException or OperationCanceledException)
@@ -484,6 +526,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
     private async Task SendAwayAsync(bool stopping)
     {
         Log.StreamRefused(_host.Logger, _path, stopping ? "the app stops" : "a limit is reached");
+        _host.Metrics.Refused(Route, stopping ? "stopping" : "limit");
         Interlocked.Or(ref _wakes, (int)(stopping ? Wakes.Stopping : Wakes.Ended));
         await SayGoodbyeAsync(away: true);
     }
@@ -511,6 +554,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         if (last is { } item)
         {
             EventFrame.Write(_out!, item, _host.Json);
+            _host.Metrics.Sent(Route, item.IsComment ? 0 : 1);
         }
     }
 

@@ -8,6 +8,9 @@ internal abstract class FrameSource : IAsyncDisposable
     /// <summary>Goes on to the next frames; false at the end.</summary>
     public abstract ValueTask<bool> MoveNextAsync();
 
+    /// <summary>How many events the frames hold that it has gone on to.</summary>
+    public virtual int Events => 1;
+
     /// <summary>Writes the frames that it has gone on to.</summary>
     public abstract void Write(FrameBuffer buffer);
 

@@ -20,6 +20,8 @@ internal abstract class ItemSource<T>(IAsyncEnumerable<T> items, CancellationTok
 internal sealed class EventItems(IAsyncEnumerable<SseEvent> items, JsonSerializerOptions json, CancellationToken cancellationToken)
     : ItemSource<SseEvent>(items, cancellationToken)
 {
+    public override int Events => Current.IsComment ? 0 : 1;
+
     public override void Write(FrameBuffer buffer) => EventFrame.Write(buffer, Current, json);
 }
 

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Diagnostics.Metrics;
 using System.Text.Json;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Http;
@@ -8,6 +9,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
+using SseKit.Diagnostics;
 
 namespace SseKit.Streaming;
 
@@ -19,13 +21,14 @@ internal sealed class StreamHost
 {
     private static readonly Lock FeatureGate = new();
 
-    public StreamHost(SseOptions options, JsonSerializerOptions json, TimeProvider time, ILogger logger, CancellationToken stopping)
+    public StreamHost(SseOptions options, JsonSerializerOptions json, TimeProvider time, ILogger logger, CancellationToken stopping, SseMetrics? metrics = null)
     {
         Options = options;
         Json = json;
         Time = time;
         Logger = logger;
         Stopping = stopping;
+        Metrics = metrics ?? SseMetrics.Create(factory: null);
         Settings = new StreamSettings { KeepAliveInterval = options.KeepAliveInterval, OnError = options.OnError };
         KeepAlive = new KeepAliveClock(time);
         Streams = new StreamRegistry(options, time, stopping);
@@ -45,6 +48,8 @@ internal sealed class StreamHost
     /// <summary>Set when the app begins to stop.</summary>
     public CancellationToken Stopping { get; }
 
+    public SseMetrics Metrics { get; }
+
     public KeepAliveClock KeepAlive { get; }
 
     public StreamRegistry Streams { get; }
@@ -57,7 +62,8 @@ internal sealed class StreamHost
             JsonOf(options, services),
             services?.GetService<TimeProvider>() ?? TimeProvider.System,
             services?.GetService<ILoggerFactory>()?.CreateLogger("SseKit") ?? NullLogger.Instance,
-            services?.GetService<IHostApplicationLifetime>()?.ApplicationStopping ?? CancellationToken.None);
+            services?.GetService<IHostApplicationLifetime>()?.ApplicationStopping ?? CancellationToken.None,
+            SseMetrics.Create(services?.GetService<IMeterFactory>()));
     }
 
     /// <summary>How long a client that is sent away is told to stay: a time of its own, so that not all come back at once.</summary>

@@ -7,6 +7,8 @@ namespace SseKit.Streaming;
 internal sealed class TopicFrames(SseTopics topics, TopicRequest request, CancellationToken cancellationToken)
     : ItemSource<ReadOnlyMemory<byte>>(topics.ReadFramesAsync(request, cancellationToken), cancellationToken)
 {
+    public override int Events => EventFrame.Count(Current.Span);
+
     public override void Write(FrameBuffer buffer) => buffer.Write(Current.Span);
 
     public override bool IsTransient(Exception exception) => exception is BacklogException;

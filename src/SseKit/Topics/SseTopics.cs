@@ -1,6 +1,8 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
+using SseKit.Diagnostics;
 using SseKit.Wire;
 
 namespace SseKit.Topics;
@@ -14,17 +16,19 @@ internal sealed class SseTopics : ISseTopics
     private readonly StoreReads? _reads;
     private readonly SseOptions _options;
     private readonly JsonSerializerOptions _json;
+    private readonly SseMetrics _metrics;
 
     // Made once: a subscriber holds on to them for as long as it reads.
     private readonly Func<string, CancellationToken, ValueTask<TopicLease>> _open;
     private readonly Action<TopicLog>? _detach;
 
-    public SseTopics(ISseBacklog backlog, SseOptions options, JsonSerializerOptions json, TimeProvider time, ILogger logger)
+    public SseTopics(ISseBacklog backlog, SseOptions options, JsonSerializerOptions json, TimeProvider time, ILogger logger, SseMetrics? metrics = null)
     {
         _backlog = backlog;
         _memory = backlog as InMemoryBacklog;
         _options = options;
         _json = json;
+        _metrics = metrics ?? SseMetrics.Create(factory: null);
         _open = OpenAsync;
         _detach = _memory is null ? null : log => _memory.Detach((MemoryTopic)log);
         _feeds = new TopicFeeds(backlog, options, time, logger);
@@ -54,9 +58,19 @@ internal sealed class SseTopics : ISseTopics
         EventFrame.WriteBody(body, item, _json);
         if (_memory is not null)
         {
-            var id = _memory.Append(topic, body.Written, item.EventType);
-            body.Return();
-            return ValueTask.FromResult(id);
+            using var trace = PublishTrace.Start(topic, body.Written.Length);
+            try
+            {
+                var id = _memory.Append(topic, body.Written, item.EventType);
+                body.Return();
+                Published(trace, id);
+                return ValueTask.FromResult(id);
+            }
+            catch (Exception exception)
+            {
+                PublishTrace.Failed(trace, exception);
+                throw;
+            }
         }
 
         var append = new SseAppend { Frame = body.Written.ToArray(), EventType = item.EventType };
@@ -92,7 +106,7 @@ internal sealed class SseTopics : ISseTopics
 
     /// <summary>The frames for one subscriber, from the place that it asks for.</summary>
     public IAsyncEnumerable<ReadOnlyMemory<byte>> ReadFramesAsync(TopicRequest request, CancellationToken cancellationToken) =>
-        new TopicSubscription(request, _open, _reads).ReadAsync(cancellationToken);
+        new TopicSubscription(request, _open, _reads, _metrics).ReadAsync(cancellationToken);
 
     private async IAsyncEnumerable<SseEvent> EventsAsync(TopicRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -137,6 +151,25 @@ internal sealed class SseTopics : ISseTopics
         }
     }
 
-    private async ValueTask<string> StoreAsync(string topic, SseAppend append, CancellationToken cancellationToken) =>
-        (await _backlog.AppendAsync(topic, append, cancellationToken)).Id;
+    private async ValueTask<string> StoreAsync(string topic, SseAppend append, CancellationToken cancellationToken)
+    {
+        using var trace = PublishTrace.Start(topic, append.Frame.Length);
+        try
+        {
+            var id = (await _backlog.AppendAsync(topic, append, cancellationToken)).Id;
+            Published(trace, id);
+            return id;
+        }
+        catch (Exception exception)
+        {
+            PublishTrace.Failed(trace, exception);
+            throw;
+        }
+    }
+
+    private void Published(Activity? trace, string id)
+    {
+        PublishTrace.Done(trace, id);
+        _metrics.Published();
+    }
 }

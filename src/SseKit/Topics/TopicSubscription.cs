@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using SseKit.Diagnostics;
 using SseKit.Wire;
 
 namespace SseKit.Topics;
@@ -8,7 +9,8 @@ namespace SseKit.Topics;
 /// the start position, a gap, a snapshot), and then what follows that position: from this node's log, or from the store for as long as the
 /// log does not reach back that far. There is no step from replay to live; being behind and being up to date are the same loop.
 /// </summary>
-internal sealed class TopicSubscription(TopicRequest request, Func<string, CancellationToken, ValueTask<TopicLease>> open, StoreReads? store)
+internal sealed class TopicSubscription(
+    TopicRequest request, Func<string, CancellationToken, ValueTask<TopicLease>> open, StoreReads? store, SseMetrics metrics)
 {
     private const int PageSize = 256;
 
@@ -31,6 +33,11 @@ internal sealed class TopicSubscription(TopicRequest request, Func<string, Cance
             {
                 var action = gap is null ? ActionOf(request.Start) : request.OnGap;
                 var requested = from;
+                if (gap is not null)
+                {
+                    metrics.Gap(gap);
+                }
+
                 from = action == SseGapAction.Replay ? await EarliestIdAsync(cancellationToken) : _lease.Log.Newest().Id;
                 if (action == SseGapAction.Snapshot)
                 {

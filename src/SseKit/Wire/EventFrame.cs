@@ -96,6 +96,9 @@ internal static class EventFrame
     /// <summary>A block with nothing but an id: EventSource stores it and fires no event.</summary>
     public static byte[] Position(string id) => Encoding.UTF8.GetBytes($"id: {id}\n\n");
 
+    /// <summary>How many events these whole frames hold. A position is none, and stands alone.</summary>
+    public static int Count(ReadOnlySpan<byte> frames) => frames.StartsWith("id: "u8) ? 0 : frames.Count("\n\n"u8);
+
     private static void WriteType(FrameBuffer buffer, string? eventType)
     {
         if (!string.IsNullOrEmpty(eventType))

@@ -1,0 +1,33 @@
+using System.Diagnostics;
+
+namespace SseKit.Diagnostics;
+
+/// <summary>The span of a publish, by OpenTelemetry's conventions for messaging; null where nobody listens.</summary>
+internal static class PublishTrace
+{
+    private static readonly ActivitySource Source = new(SseMetrics.Name, SseMetrics.Version);
+
+    public static Activity? Start(string topic, int size)
+    {
+        var activity = Source.StartActivity("publish", ActivityKind.Producer);
+        if (activity is not null)
+        {
+            activity.DisplayName = $"publish {topic}";
+            activity.SetTag("messaging.system", "ssekit");
+            activity.SetTag("messaging.operation.name", "publish");
+            activity.SetTag("messaging.operation.type", "send");
+            activity.SetTag("messaging.destination.name", topic);
+            activity.SetTag("messaging.message.body.size", size);
+        }
+
+        return activity;
+    }
+
+    public static void Done(Activity? activity, string id) => activity?.SetTag("messaging.message.id", id);
+
+    public static void Failed(Activity? activity, Exception exception)
+    {
+        activity?.SetStatus(ActivityStatusCode.Error, exception.Message);
+        activity?.SetTag("error.type", exception.GetType().FullName);
+    }
+}
