@@ -102,7 +102,9 @@ public class DisconnectTests
         using var left = new CancellationTokenSource();
         var context = body.Context();
         context.RequestAborted = left.Token;
-        var running = new EventSourceResult(source).ExecuteAsync(context);
+
+        // Without a keep-alive, by which it would find out in the end.
+        var running = new EventSourceResult(source, o => o.KeepAliveInterval = Timeout.InfiniteTimeSpan).ExecuteAsync(context);
         await source.IsWaitedForAsync();
 
         await left.CancelAsync();
