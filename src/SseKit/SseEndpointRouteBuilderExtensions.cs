@@ -12,7 +12,8 @@ namespace Microsoft.AspNetCore.Builder;
 /// <summary>Maps endpoints that answer with an event stream.</summary>
 public static class SseEndpointRouteBuilderExtensions
 {
-    private static readonly string[] Methods = [HttpMethods.Get, HttpMethods.Head];
+    private static readonly string[] Get = [HttpMethods.Get];
+    private static readonly string[] Head = [HttpMethods.Head];
 
     /// <summary>Maps an endpoint to a topic, for GET and HEAD. Needs <c>AddSse()</c>.</summary>
     /// <param name="endpoints">The app.</param>
@@ -85,18 +86,26 @@ public static class SseEndpointRouteBuilderExtensions
 
     private static RouteHandlerBuilder Map(IEndpointRouteBuilder endpoints, string pattern, SseStreamOptions? options, RequestDelegate handler)
     {
-        var endpoint = endpoints.MapMethods(pattern, Methods, handler);
-        endpoint.Add(builder =>
+        var get = endpoints.MapMethods(pattern, Get, handler);
+        get.Add(builder => StreamMetadata.Describe(builder, handler.Method));
+        get.Finally(StreamMetadata.DescribePayload);
+
+        // An endpoint of its own, undescribed: beside GET it would be the same operation, of the same name, once more.
+        var head = endpoints.MapMethods(pattern, Head, handler);
+        head.Finally(StreamMetadata.RemoveNames);
+
+        IEndpointConventionBuilder[] both = [get, head];
+        foreach (var endpoint in both)
         {
-            StreamMetadata.AddProduces(builder, payload: null);
             if (options is not null)
             {
-                builder.Metadata.Add(options);
+                endpoint.WithMetadata(options);
             }
-        });
 
-        // Last of all: an OutputCache attribute that the app adds must not win over this one.
-        endpoint.Finally(StreamMetadata.Bypass);
-        return new RouteHandlerBuilder([endpoint]);
+            // Last of all: an OutputCache attribute that the app adds must not win over this one.
+            endpoint.Finally(StreamMetadata.Bypass);
+        }
+
+        return new RouteHandlerBuilder(both);
     }
 }

@@ -45,6 +45,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
     private readonly CancellationTokenSource _sourceStop = new();
     private readonly HttpContext _context;
     private readonly IHttpRequestLifetimeFeature? _lifetime;
+    private readonly CancellationToken _left;
     private readonly StreamHost _host;
     private readonly StreamSettings _settings;
     private readonly string _path;
@@ -58,9 +59,10 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
     private int _wakes;
     private readonly long _expires;
     private long _flushStarted;
-    private SseEvent? _last;
+    private object? _last;
     private long _coarseTime;
     private bool _stepPending;
+    private bool _stepReports;
 
     private EventStream(HttpContext context, StreamHost host, StreamSettings settings)
     {
@@ -70,6 +72,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         Key = host.Options.ConnectionKey?.Invoke(context);
         LastWrite = host.Time.GetTimestamp();
         _expires = StreamAge.ExpiresAt(context, host, LastWrite);
+        _left = context.RequestAborted;
         _lifetime = context.Features.Get<IHttpRequestLifetimeFeature>();
         _path = context.Request.Path;
         _resumes = context.Request.GetLastEventId() is not null;
@@ -77,8 +80,16 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         _sourceReady = () => Wake(Wakes.Source, inline: true);
     }
 
-    /// <summary>Whether the stream is over, whatever the source still has.</summary>
-    private bool IsOver => Has(Wakes.Left | Wakes.Ended | Wakes.Stopping);
+    /// <summary>
+    /// Whether the stream is over, whatever the source still has. The client's token knows before it has called here: a source that listens to
+    /// it itself may be called first.
+    /// </summary>
+    private bool IsOver => _left.IsCancellationRequested || Has(Wakes.Left | Wakes.Ended | Wakes.Stopping);
+
+    /// <summary>Whether it is over or about to be: what a source throws then is the echo of a token that it listens to, and no failure.</summary>
+    private bool IsEnding => IsOver || _host.Stopping.IsCancellationRequested;
+
+    private bool Stops => Has(Wakes.Stopping) || _host.Stopping.IsCancellationRequested;
 
     public string? Key { get; }
 
@@ -114,11 +125,13 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
     {
         if (why != StreamEnd.Stopping)
         {
-            if ((Interlocked.Or(ref _wakes, (int)Wakes.Ended) & (int)Wakes.Ended) == 0)
+            if (last is { } item)
             {
-                _last = last;
-                _wake.Set();
+                // Before the wake-up, which the loop may see at any moment; and boxed, for a struct could be read half-written.
+                Interlocked.CompareExchange(ref _last, item, null);
             }
+
+            Wake(Wakes.Ended);
         }
         else if ((Interlocked.Or(ref _wakes, (int)Wakes.Stopping) & (int)Wakes.Stopping) == 0)
         {
@@ -160,13 +173,14 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
 
     private void StopIsOverdue()
     {
+        // Said before it is looked: a flush that begins now either is seen here or sees it.
+        Wake(Wakes.StopOverdue);
+
         // Aborting is the one thing that may be done from another thread, and all that ends a flush to a client that does not read.
         if (Volatile.Read(ref _flushStarted) != 0)
         {
             _lifetime?.Abort();
         }
-
-        Wake(Wakes.StopOverdue);
     }
 
     /// <summary>
@@ -199,7 +213,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
     // One method for all that frames the pump: such methods are the larger part of what an idle stream holds in memory.
     private async Task RunAsync(LinkedListNode<IOpenStream> place, Func<StreamHost, CancellationToken, FrameSource> open)
     {
-        await using var left = _context.RequestAborted.UnsafeRegister(static stream => ((EventStream)stream!).Wake(Wakes.Left), this);
+        await using var left = _left.UnsafeRegister(static stream => ((EventStream)stream!).Wake(Wakes.Left), this);
         if (_host.Stopping.IsCancellationRequested)
         {
             // It came in while the drain was already taking down who is there.
@@ -220,7 +234,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
             open = null!;
             await PumpAsync(_source);
         }
-        catch (Exception exception) when (IsOver)
+        catch (Exception exception) when (IsEnding)
         {
             // The client has left or the host stops: what a source or a write throws then is the echo of it.
             Log.SourceFailedAfterEnd(_host.Logger, _path, exception);
@@ -236,7 +250,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
                 _host.KeepAlive.Remove(this, _settings.KeepAliveInterval);
             }
 
-            if (IsOver)
+            if (IsEnding)
             {
                 await QuietlyAsync(SayGoodbyeAsync());
             }
@@ -263,6 +277,8 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
             _step = source.MoveNextAsync();
             if (!_step.IsCompleted)
             {
+                // From here on, since what comes next may fail.
+                _stepPending = true;
                 if (_out is null)
                 {
                     await BeginAsync(alone: true);
@@ -277,28 +293,30 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
                 if (!_step.IsCompleted)
                 {
                     BeginWait();
-                    while (_stepPending)
+                    while (!Has(Wakes.Source))
                     {
-                        await _wake.WaitAsync();
-                        if (Has(Wakes.Source))
-                        {
-                            _stepPending = false;
-                        }
-                        else if (IsOver)
+                        if (IsOver)
                         {
                             return;
                         }
-                        else if (Has(Wakes.KeepAlive))
+
+                        if (Has(Wakes.KeepAlive))
                         {
                             Clear(Wakes.KeepAlive);
-                            _source!.WriteKeepAlive(_out!);
+                            source.WriteKeepAlive(_out!);
                             if (!await FlushAsync())
                             {
                                 Wake(Wakes.Left);
                             }
                         }
+
+                        await _wake.WaitAsync();
                     }
+
+                    _stepReports = false;
                 }
+
+                _stepPending = false;
             }
 
             if (!_step.Result)
@@ -350,7 +368,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         // goes nowhere, and once it was started not even an empty flush of the stream would.
         await (alone ? _context.Response.Body.FlushAsync() : _context.Response.StartAsync());
         _out = new PipeFrames(_context.Response.BodyWriter);
-        if (_host.Options.ReconnectDelay is not null && !IsOver)
+        if (_host.Options.ReconnectDelay is not null && !IsEnding)
         {
             // The delay that a drain told it stays with an EventSource for its life, unless it is told another.
             EventFrame.WriteRetry(_out, _host.Options.ReconnectionInterval);
@@ -382,8 +400,8 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
     {
         // What the clock saw before the last flush is no silence.
         Clear(Wakes.KeepAlive);
-        _stepPending = true;
         ReportWhenDone(_step.GetAwaiter());
+        _stepReports = true;
     }
 
     private void ReportWhenDone<TAwaiter>(TAwaiter awaiter)
@@ -402,7 +420,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
             var flush = _out!.FlushAsync();
             if (!flush.IsCompleted)
             {
-                Volatile.Write(ref _flushStarted, _host.Time.GetTimestamp());
+                FlushIsPending();
             }
 
             var result = await flush;
@@ -417,6 +435,16 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         finally
         {
             Volatile.Write(ref _flushStarted, 0);
+        }
+    }
+
+    private void FlushIsPending()
+    {
+        Interlocked.Exchange(ref _flushStarted, _host.Time.GetTimestamp());
+        if (Has(Wakes.StopOverdue))
+        {
+            // The app was busy while the grace of the stop ran out.
+            _stopGrace?.Change(StopGrace, Timeout.InfiniteTimeSpan);
         }
     }
 
@@ -463,18 +491,18 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
     /// <summary>What a stream ends with that is ended from outside.</summary>
     private async Task SayGoodbyeAsync(bool away = false)
     {
-        if (Has(Wakes.Left))
+        if (_left.IsCancellationRequested || Has(Wakes.Left))
         {
             return;
         }
 
         await BeginAsync();
-        if (away || Has(Wakes.Stopping))
+        if (away || Stops)
         {
-            EventFrame.WriteRetry(_out!, _host.TimeAway(Has(Wakes.Stopping)));
+            EventFrame.WriteRetry(_out!, _host.TimeAway(Stops));
         }
 
-        WriteLast(_last ?? (Has(Wakes.Stopping) ? _host.Options.DrainEvent : null));
+        WriteLast(Volatile.Read(ref _last) as SseEvent? ?? (Stops ? _host.Options.DrainEvent : null));
         await FlushRestAsync();
     }
 
@@ -501,7 +529,16 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
 
         if (_stepPending)
         {
-            await QuietlyAsync(CompleteResponseAsync());
+            if (!_stepReports)
+            {
+                ReportWhenDone(_step.GetAwaiter());
+            }
+
+            if (_out is not null)
+            {
+                await QuietlyAsync(CompleteResponseAsync());
+            }
+
             if (!await SourceIsReadyAsync())
             {
                 _ = LetGoLaterAsync(source);
@@ -589,7 +626,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
 
     private async Task CompleteResponseAsync()
     {
-        Volatile.Write(ref _flushStarted, _host.Time.GetTimestamp());
+        FlushIsPending();
         try
         {
             await _context.Response.CompleteAsync();

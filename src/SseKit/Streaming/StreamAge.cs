@@ -15,17 +15,19 @@ internal static class StreamAge
         var expires = long.MaxValue;
         if (host.Options.MaxConnectionAge is { } age)
         {
-            expires = now + Ticks(age * (1 - (Jitter * Random.Shared.NextDouble())), host.Time);
+            expires = After(now, age * (1 - (Jitter * Random.Shared.NextDouble())), host.Time);
         }
 
         if (host.Options.EndWhenTicketExpires
             && context.Features.Get<IAuthenticateResultFeature>()?.AuthenticateResult?.Properties?.ExpiresUtc is { } ticket)
         {
-            expires = Math.Min(expires, now + Ticks(ticket - host.Time.GetUtcNow(), host.Time));
+            expires = Math.Min(expires, After(now, ticket - host.Time.GetUtcNow(), host.Time));
         }
 
         return expires;
     }
 
-    private static long Ticks(TimeSpan time, TimeProvider clock) => (long)(time.TotalSeconds * clock.TimestampFrequency);
+    // A ticket that says "never" with the year 9999 is further away than a clock of nanoseconds can count.
+    private static long After(long now, TimeSpan time, TimeProvider clock) =>
+        (long)Math.Min(long.MaxValue, now + (time.TotalSeconds * clock.TimestampFrequency));
 }

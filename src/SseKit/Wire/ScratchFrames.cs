@@ -34,10 +34,15 @@ internal sealed class ScratchFrames : FrameBuffer, IBufferWriter<byte>
     public void Return()
     {
         Used = 0;
-        if (_array.Length <= KeptCapacity)
+        if (_array.Length > KeptCapacity)
         {
-            (t_spare, t_second) = (this, t_spare);
+            // Not only left to the collector: the thread's JSON writer still knows this buffer.
+            _array = [];
+            Memory = default;
+            return;
         }
+
+        (t_spare, t_second) = (this, t_spare);
     }
 
     Memory<byte> IBufferWriter<byte>.GetMemory(int sizeHint)

@@ -6,10 +6,10 @@ namespace SseKit.Tests.Streaming;
 internal static class Events
 {
     /// <summary>Events that are all at hand: this source never waits.</summary>
-    public static IAsyncEnumerable<SseEvent> Of(params string[] data) => Of(data.Select(text => new SseEvent(text)));
+    public static IAsyncEnumerable<SseEvent> Of(params string[] data) => Values(data.Select(text => new SseEvent(text)));
 
 #pragma warning disable CS1998 // No await, since it must never be pending.
-    public static async IAsyncEnumerable<T> Of<T>(IEnumerable<T> items)
+    public static async IAsyncEnumerable<T> Values<T>(IEnumerable<T> items)
     {
         foreach (var item in items)
         {
@@ -34,5 +34,14 @@ internal static class Events
     {
         await Task.Delay(Timeout.Infinite, cancellationToken);
         yield break;
+    }
+
+    /// <summary>Gives an event and waits for a token of its own choice, which breaks it before anybody else hears of it.</summary>
+    public static async IAsyncEnumerable<SseEvent> ThenSilence(string data, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        yield return data;
+        var cancelled = new TaskCompletionSource();
+        await using var registered = cancellationToken.Register(() => cancelled.TrySetCanceled(cancellationToken));
+        await cancelled.Task;
     }
 }

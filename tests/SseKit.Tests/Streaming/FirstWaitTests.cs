@@ -14,8 +14,8 @@ public class FirstWaitTests
     {
         ["a source that throws at once"] = () => new(Events.Failing(new InvalidOperationException("broken"))),
         ["a function that throws instead of giving a source"] = () => new((_, _) => throw new InvalidOperationException("broken")),
-        ["a first event that is no JSON"] = () => new(Events.Of([SseEvent.Json(new Unwritable())])),
-        ["a first value that is no JSON"] = () => EventSourceResult.From(Events.Of([new Unwritable()])),
+        ["a first event that is no JSON"] = () => new(Events.Values([SseEvent.Json(new Unwritable())])),
+        ["a first value that is no JSON"] = () => EventSourceResult.From(Events.Values([new Unwritable()])),
     };
 
     public static TheoryData<string, string> FailingForms

@@ -57,7 +57,7 @@ public class MidStreamFailureTests
     public async Task An_event_that_can_not_be_written_leaves_no_half_of_itself_behind()
     {
         await using var app = await TestApp.StartAsync(web => web.MapGet("/", () => new EventSourceResult(
-            Events.Of(["a", SseEvent.Json(new HalfWritable()) with { EventType = "half", EventId = "1" }, "b"]))));
+            Events.Values(["a", SseEvent.Json(new HalfWritable()) with { EventType = "half", EventId = "1" }, "b"]))));
         using var stream = await app.OpenAsync("/");
         Assert.Equal("data: a\n\n", await stream.ReadToEndAsync());
         await Waiting.Until(() => app.Log.Troubles.Any());

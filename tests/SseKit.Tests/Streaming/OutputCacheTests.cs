@@ -25,10 +25,10 @@ public class OutputCacheTests
         ["ValueTask<EventSourceResult>"] = web => web.MapGet("/a", () => ValueTask.FromResult(new EventSourceResult(Events.Of("a")))),
         ["Results<EventSourceResult, NotFound>"] = web => web.MapGet("/a", Results<EventSourceResult, NotFound> () => new EventSourceResult(Events.Of("a"))),
         ["Task<Results<NotFound, EventSourceResult<int>>>"] = web => web.MapGet(
-            "/a", async Task<Results<NotFound, EventSourceResult<int>>> () => await Task.FromResult(EventSourceResult.From(Events.Of([1])))),
+            "/a", async Task<Results<NotFound, EventSourceResult<int>>> () => await Task.FromResult(EventSourceResult.From(Events.Values([1])))),
         ["EventSourceResult with CacheOutput and a policy"] = web =>
             web.MapGet("/a", () => new EventSourceResult(Events.Of("a"))).CacheOutput(policy => policy.AddPolicy<StoreAll>(), excludeDefaultPolicy: true),
-        ["EventSourceResult<T>"] = web => web.MapGet("/a", () => EventSourceResult.From(Events.Of([1]))),
+        ["EventSourceResult<T>"] = web => web.MapGet("/a", () => EventSourceResult.From(Events.Values([1]))),
     };
 
     private static readonly Dictionary<string, Action<WebApplication>> Undeclared = new()
@@ -151,7 +151,7 @@ public class CachedController : Controller
     public ValueTask<EventSourceResult> LaterValue() => ValueTask.FromResult(new EventSourceResult(Events.Of("a")));
 
     [HttpGet("numbers")]
-    public EventSourceResult<int> Numbers() => EventSourceResult.From(Events.Of([1]));
+    public EventSourceResult<int> Numbers() => EventSourceResult.From(Events.Values([1]));
 
     [HttpGet("hidden")]
     public IActionResult Hidden() => new EventSourceResult(Events.Of("a"));

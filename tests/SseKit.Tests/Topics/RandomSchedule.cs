@@ -428,7 +428,13 @@ internal sealed class RandomSchedule : IDisposable
             services.AddSingleton<ISseBacklog>(_store);
         }
 
-        services.AddSse(options => (options.MaxEventsPerTopic, options.MaxBytesPerTopic, options.BacklogPollInterval) = (_maxEvents, _maxBytes, TimeSpan.FromSeconds(5)));
+        services.AddSse(options =>
+        {
+            (options.MaxEventsPerTopic, options.MaxBytesPerTopic, options.BacklogPollInterval) = (_maxEvents, _maxBytes, TimeSpan.FromSeconds(5));
+
+            // A client may stall for as long as the schedule likes; that it is cut off some day is another test's business.
+            options.WriteTimeout = Timeout.InfiniteTimeSpan;
+        });
         return services.BuildServiceProvider();
     }
 
