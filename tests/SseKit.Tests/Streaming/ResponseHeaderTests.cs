@@ -7,6 +7,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Timeouts;
 using Microsoft.AspNetCore.ResponseCompression;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Time.Testing;
 
 namespace SseKit.Tests.Streaming;
 
@@ -41,7 +42,8 @@ public class ResponseHeaderTests
     [Fact]
     public async Task The_bytes_of_a_whole_response_over_http_1_are_as_expected()
     {
-        await using var app = await TestApp.StartAsync(web => web.MapGet("/", () => new EventSourceResult(Events.Of("a", "b"))));
+        // No time passes, so there is one flush and one chunk.
+        await using var app = await TestApp.StartAsync(web => web.MapGet("/", () => new EventSourceResult(Events.Of("a", "b"))), time: new FakeTimeProvider());
         using var client = await RawClient.ConnectAsync(app.Port);
         await client.GetAsync("/");
 
