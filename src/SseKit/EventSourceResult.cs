@@ -135,6 +135,9 @@ public class EventSourceResult : IResult, IActionResult, IEndpointMetadataProvid
     private static Func<HttpContext, StreamHost, CancellationToken, FrameSource> Open(Func<string?, CancellationToken, IAsyncEnumerable<SseEvent>> resume)
     {
         ArgumentNullException.ThrowIfNull(resume);
-        return (context, host, stop) => new EventItems(resume(context.Request.GetLastEventId(), stop), host.Json, stop);
+        return (context, host, stop) => new EventItems(
+            resume(context.Request.GetLastEventId(), stop) ?? throw new InvalidOperationException("The source of an event stream is null. Return a sequence; an empty one ends the stream."),
+            host.Json,
+            stop);
     }
 }

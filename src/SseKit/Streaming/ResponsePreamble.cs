@@ -32,6 +32,10 @@ internal static class ResponsePreamble
     public static void Apply(HttpContext context, ILogger logger)
     {
         var response = context.Response;
+
+        // Any other status ends an EventSource for good, and a length that somebody set before would end the response in the middle.
+        response.StatusCode = StatusCodes.Status200OK;
+        response.ContentLength = null;
         response.ContentType = ContentType;
         response.Headers.CacheControl = CacheControl;
         Complete(context, logger);

@@ -82,7 +82,7 @@ internal sealed class StreamHost
 
         if (services?.GetService<IServer>() is not { } server)
         {
-            return Create(services);
+            return CreateUnregistered(services);
         }
 
         lock (FeatureGate)
@@ -90,11 +90,20 @@ internal sealed class StreamHost
             if (server.Features.Get<StreamHost>() is not { } host)
             {
                 // From the request's scope, but only singletons are asked for.
-                server.Features.Set(host = Create(services));
+                server.Features.Set(host = CreateUnregistered(services));
             }
 
             return host;
         }
+    }
+
+    // What AddSse has checked when the app starts: settings may have been made without it.
+    private static StreamHost CreateUnregistered(IServiceProvider? services)
+    {
+        var host = Create(services);
+        var hostOptions = services?.GetService<IOptions<HostOptions>>() ?? Microsoft.Extensions.Options.Options.Create(new HostOptions());
+        var faults = new SseOptionsValidation(hostOptions).Validate(name: null, host.Options);
+        return faults.Failed ? throw new OptionsValidationException(nameof(SseOptions), typeof(SseOptions), faults.Failures) : host;
     }
 
     [UnconditionalSuppressMessage("Trimming", "IL2026", Justification = "Only where reflection is enabled, which trimming and native AOT turn off.")]

@@ -32,12 +32,6 @@ internal sealed class TopicFeed
         _options = options;
         _time = time;
         _logger = logger;
-
-        // The first subscriber's request must not be what the feed runs in for the rest of its life.
-        using (ExecutionContext.SuppressFlow())
-        {
-            _ = RunAsync();
-        }
     }
 
     /// <summary>Completes with the log once the store has been read for the first time, or fails with what the store threw.</summary>
@@ -45,6 +39,16 @@ internal sealed class TopicFeed
 
     /// <summary>How many read it. Kept by <see cref="TopicFeeds"/>, under its gate.</summary>
     public int Readers { get; set; }
+
+    /// <summary>Begins to read. Once, and not under a lock: the store is called here, and may be slow to give the thread back.</summary>
+    public void Start()
+    {
+        // The first subscriber's request must not be what the feed runs in for the rest of its life.
+        using (ExecutionContext.SuppressFlow())
+        {
+            _ = RunAsync();
+        }
+    }
 
     /// <summary>Asks the feed to look at the store now.</summary>
     public void Nudge() => _look.Set();

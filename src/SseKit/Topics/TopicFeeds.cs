@@ -40,16 +40,25 @@ internal sealed class TopicFeeds(ISseBacklog backlog, SseOptions options, TimePr
 
     private TopicFeed Attach(string topic)
     {
+        TopicFeed? feed;
+        var isNew = false;
         lock (_gate)
         {
-            if (!_feeds.TryGetValue(topic, out var feed) || feed.Opened.IsFaulted)
+            if (!_feeds.TryGetValue(topic, out feed) || feed.Opened.IsFaulted)
             {
                 _feeds[topic] = feed = new TopicFeed(backlog, topic, options, time, logger);
+                isNew = true;
             }
 
             feed.Readers++;
-            return feed;
         }
+
+        if (isNew)
+        {
+            feed.Start();
+        }
+
+        return feed;
     }
 
     private void Detach(string topic, TopicFeed feed)

@@ -183,7 +183,7 @@ internal sealed class TopicSubscription(
         string? gap, string? requested, string position, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         byte[]? held = gap is null ? null : GapFrame.Encode(request.GapEventType, gap, requested!, id: null)[..^1];
-        await foreach (var item in request.Snapshot!(cancellationToken).WithCancellation(cancellationToken))
+        await foreach (var item in SnapshotOf(request, cancellationToken).WithCancellation(cancellationToken))
         {
             if (item.EventId is not null)
             {
@@ -215,6 +215,10 @@ internal sealed class TopicSubscription(
             yield return EventFrame.Position(position);
         }
     }
+
+    private static IAsyncEnumerable<SseEvent> SnapshotOf(TopicRequest request, CancellationToken cancellationToken) =>
+        request.Snapshot!(cancellationToken)
+        ?? throw new InvalidOperationException($"The snapshot of topic '{request.Topic}' is null. Return a sequence; it may be empty.");
 
     private byte[] EncodeBody(in SseEvent item)
     {

@@ -42,8 +42,8 @@ public class ResponseHeaderTests
     [Fact]
     public async Task The_bytes_of_a_whole_response_over_http_1_are_as_expected()
     {
-        await using var app = await TestApp.StartAsync(
-            web => web.MapGet("/", () => new EventSourceResult(Events.Of("a", "b"))), time: new FakeTimeProvider());
+        // No time passes, so there is one flush and one chunk.
+        await using var app = await TestApp.StartAsync(web => web.MapGet("/", () => new EventSourceResult(Events.Of("a", "b"))), time: new FakeTimeProvider());
         using var client = await RawClient.ConnectAsync(app.Port);
         await client.GetAsync("/");
 
