@@ -8,6 +8,9 @@ namespace SseKit.StackExchangeRedis;
 /// </summary>
 internal sealed class RedisBells
 {
+    private static readonly TimeSpan ConnectsWithin = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(25);
+
     private readonly Lock _gate = new();
     private readonly Dictionary<string, Bell> _bells = new(StringComparer.Ordinal);
     private readonly RedisConnection _connection;
@@ -53,6 +56,14 @@ internal sealed class RedisBells
         // Off the gate.
         await Task.Yield();
         var link = await _connection.GetAsync(CancellationToken.None);
+
+        // The connection for subscriptions may come up a moment after the other one, and the first clients do not wait for it.
+        var since = TimeProvider.System.GetTimestamp();
+        while (!link.Subscriber.IsConnected() && link.Database.IsConnected(_prefix) && TimeProvider.System.GetElapsedTime(since) < ConnectsWithin)
+        {
+            await Task.Delay(LookAgain);
+        }
+
         await link.Subscriber.SubscribeAsync(Channel(topic), bell.Handler);
     }
 

@@ -107,13 +107,13 @@ public sealed class PublishFaultTests : IAsyncLifetime
     public async Task A_connection_of_the_apps_own_that_would_queue_does_not_keep_a_publisher_waiting()
     {
         await using var proxy = new RedisProxy(_redis);
-        var configuration = ConfigurationOptions.Parse($"{proxy.Address},abortConnect=false");
+        var configuration = ConfigurationOptions.Parse($"{proxy.Address},abortConnect=false,connectTimeout=60000");
         configuration.BacklogPolicy = BacklogPolicy.Default;
         configuration.AsyncTimeout = (int)Guard.TotalMilliseconds * 10;
         await using var own = await ConnectionMultiplexer.ConnectAsync(configuration);
         var node = Node(_redis.Address, options => (options.Configuration, options.Connect) = (null, _ => Task.FromResult<IConnectionMultiplexer>(own)));
         await PublishAsync(node, "1");
-        proxy.Cut();
+        proxy.FallSilent();
         await WaitAsync(() => Task.FromResult(!own.GetDatabase().IsConnected("orders")));
 
         await Assert.ThrowsAsync<RedisConnectionException>(() => PublishAsync(node, "2").WaitAsync(Guard, Stop));

@@ -11,7 +11,9 @@ internal sealed class RedisProxy : IAsyncDisposable
     private readonly ConcurrentDictionary<Link, bool> _links = [];
     private readonly Task _accepting;
     private byte[]? _loseAnswerTo;
+    private readonly ConcurrentBag<Socket> _held = [];
     private volatile bool _cut;
+    private volatile bool _silent;
     private int _target;
 
     public RedisProxy(RedisServer server)
@@ -35,6 +37,13 @@ internal sealed class RedisProxy : IAsyncDisposable
 
     public void Heal() => _cut = false;
 
+    /// <summary>Breaks what is connected; who connects anew hears nothing.</summary>
+    public void FallSilent()
+    {
+        _silent = true;
+        CloseAll();
+    }
+
     public void LeadTo(RedisServer server)
     {
         Volatile.Write(ref _target, server.Port);
@@ -48,6 +57,11 @@ internal sealed class RedisProxy : IAsyncDisposable
     {
         _listener.Dispose();
         CloseAll();
+        foreach (var client in _held)
+        {
+            client.Dispose();
+        }
+
         await _accepting;
     }
 
@@ -76,6 +90,12 @@ internal sealed class RedisProxy : IAsyncDisposable
             if (_cut)
             {
                 client.Dispose();
+                continue;
+            }
+
+            if (_silent)
+            {
+                _held.Add(client);
                 continue;
             }
 
