@@ -75,8 +75,8 @@ public sealed class SseOptions
     public TimeSpan WriteTimeout { get; set; } = TimeSpan.FromSeconds(30);
 
     /// <summary>
-    /// Called once when a stream fails after it began, before it ends; the event that it returns is the last that the client gets. What it
-    /// throws is logged.
+    /// Called once when a stream fails after it began, or before where a client resumes, which then gets no HTTP error; the event that it
+    /// returns is the last that the client gets. What it throws is logged.
     /// </summary>
     public Func<HttpContext, Exception, SseEvent?>? OnError { get; set; }
 

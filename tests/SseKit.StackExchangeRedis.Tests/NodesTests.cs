@@ -159,6 +159,21 @@ public sealed class NodesTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_node_looks_for_what_it_missed_as_soon_as_redis_is_back()
+    {
+        var redis = await RedisAsync();
+        await using var proxy = new RedisProxy(redis);
+        Node cutOff = await NodeAsync(proxy.Address, options => options.BacklogPollInterval = TimeSpan.FromHours(1)), other = await NodeAsync(redis.Address);
+        var client = Reader(cutOff, await cutOff.Topics.GetPositionAsync("numbers", Stop));
+        await client.ConnectedAsync();
+        proxy.Cut();
+        await PublishAsync(other, 1, 3);
+        proxy.Heal();
+
+        Assert.Equal([1, 2, 3], await client.TakeAsync(3));
+    }
+
+    [Fact]
     public async Task A_full_redis_is_read_on()
     {
         var redis = await RedisAsync();

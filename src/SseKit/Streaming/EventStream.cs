@@ -52,6 +52,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
     private readonly CancellationTokenSource _sourceStop = new();
     private readonly HttpContext _context;
     private readonly IHttpRequestLifetimeFeature? _lifetime;
+    private readonly CancellationToken _left;
     private readonly StreamHost _host;
     private readonly StreamSettings _settings;
     private readonly string _path;
@@ -65,7 +66,8 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
     private int _wakes;
     private readonly long _expires;
     private long _flushStarted;
-    private SseEvent? _last;
+    private object? _last;
+    private long _coarseTime;
     private bool _stepPending;
     private bool _stepReports;
 
@@ -77,6 +79,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         Key = host.Options.ConnectionKey?.Invoke(context);
         LastWrite = host.Time.GetTimestamp();
         _expires = StreamAge.ExpiresAt(context, host, LastWrite);
+        _left = context.RequestAborted;
         _lifetime = context.Features.Get<IHttpRequestLifetimeFeature>();
         _path = context.Request.Path;
         _resumes = context.Request.GetLastEventId() is not null;
@@ -84,8 +87,16 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         _sourceReady = () => Wake(Wakes.Source, inline: true);
     }
 
-    /// <summary>Whether the stream is over, whatever the source still has.</summary>
-    private bool IsOver => Has(Wakes.Left | Wakes.Ended | Wakes.Stopping);
+    /// <summary>
+    /// Whether the stream is over, whatever the source still has. The client's token knows before it has called here: a source that listens to
+    /// it itself may be called first.
+    /// </summary>
+    private bool IsOver => _left.IsCancellationRequested || Has(Wakes.Left | Wakes.Ended | Wakes.Stopping);
+
+    /// <summary>Whether it is over or about to be: what a source throws then is the echo of a token that it listens to, and no failure.</summary>
+    private bool IsEnding => IsOver || _host.Stopping.IsCancellationRequested;
+
+    private bool Stops => Has(Wakes.Stopping) || _host.Stopping.IsCancellationRequested;
 
     public string? Key { get; }
 
@@ -93,8 +104,8 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
 
     private string EndReason =>
         Has(Wakes.Stalled) ? "stalled"
-        : Has(Wakes.Stopping) ? "stopping"
-        : Has(Wakes.Left) ? "left"
+        : Stops ? "stopping"
+        : Has(Wakes.Left) || _left.IsCancellationRequested ? "left"
         : Has(Wakes.Aged) ? "aged"
         : Has(Wakes.Ended) ? "ended"
         : "completed";
@@ -104,7 +115,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
     /// <param name="host">The host.</param>
     /// <param name="settings">What its endpoint and its result have chosen.</param>
     /// <param name="open">Makes the source, which is to end when its token says so.</param>
-    public static async Task RunAsync(
+    public static Task RunAsync(
         HttpContext context, StreamHost host, StreamSettings settings, Func<StreamHost, CancellationToken, FrameSource> open)
     {
         OwnStream.Announce(context);
@@ -112,41 +123,17 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         if (HttpMethods.IsHead(context.Request.Method))
         {
             ResponsePreamble.Apply(context, host.Logger);
-            return;
+            return Task.CompletedTask;
         }
 
         var stream = new EventStream(context, host, settings);
         var stopping = host.Stopping.IsCancellationRequested;
         if (stopping || host.Streams.TryEnter(stream) is not { } place)
         {
-            await stream.SendAwayAsync(stopping);
-            return;
+            return stream.SendAwayAsync(stopping);
         }
 
-        var opened = host.Time.GetTimestamp();
-        var counted = host.Metrics.Opened(stream.Route, stream._resumes);
-        var reason = Failed;
-        try
-        {
-            await using var left = context.RequestAborted.UnsafeRegister(static stream => ((EventStream)stream!).Wake(Wakes.Left), stream);
-            if (host.Stopping.IsCancellationRequested)
-            {
-                // It came in while the drain was already taking down who is there.
-                stream.End(StreamEnd.Stopping, host.Options.DrainEvent);
-            }
-
-            reason = await stream.RunAsync(open);
-        }
-        finally
-        {
-            host.Streams.Leave(place);
-            host.Metrics.Closed(stream.Route, counted, host.Time.GetElapsedTime(opened), reason);
-            stream._stopGrace?.Dispose();
-            if (host.Stopping.IsCancellationRequested)
-            {
-                CutOffLater(context);
-            }
-        }
+        return stream.RunAsync(place, open);
     }
 
     public override void KeepAliveDue() => Wake(Wakes.KeepAlive);
@@ -155,12 +142,13 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
     {
         if (why != StreamEnd.Stopping)
         {
-            var over = why == StreamEnd.Aged ? Wakes.Ended | Wakes.Aged : Wakes.Ended;
-            if ((Interlocked.Or(ref _wakes, (int)over) & (int)Wakes.Ended) == 0)
+            if (last is { } item)
             {
-                _last = last;
-                _wake.Set();
+                // Before the wake-up, which the loop may see at any moment; and boxed, for a struct could be read half-written.
+                Interlocked.CompareExchange(ref _last, item, null);
             }
+
+            Wake(why == StreamEnd.Aged ? Wakes.Ended | Wakes.Aged : Wakes.Ended);
         }
         else if ((Interlocked.Or(ref _wakes, (int)Wakes.Stopping) & (int)Wakes.Stopping) == 0)
         {
@@ -240,8 +228,19 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         }
     }
 
-    private async Task<string> RunAsync(Func<StreamHost, CancellationToken, FrameSource> open)
+    // One method for all that frames the pump: such methods are the larger part of what an idle stream holds in memory.
+    private async Task RunAsync(LinkedListNode<IOpenStream> place, Func<StreamHost, CancellationToken, FrameSource> open)
     {
+        var opened = LastWrite;
+        var counted = _host.Metrics.Opened(Route, _resumes);
+        var reason = Failed;
+        await using var left = _left.UnsafeRegister(static stream => ((EventStream)stream!).Wake(Wakes.Left), this);
+        if (_host.Stopping.IsCancellationRequested)
+        {
+            // It came in while the drain was already taking down who is there.
+            End(StreamEnd.Stopping, _host.Options.DrainEvent);
+        }
+
         var clocked = _settings.KeepAliveInterval != Timeout.InfiniteTimeSpan;
         if (clocked)
         {
@@ -251,19 +250,21 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         try
         {
             _source = open(_host, _sourceStop.Token);
+
+            // Or else the stream would hold on to the result, and to all that it was made of.
+            open = null!;
             await PumpAsync(_source);
-            return EndReason;
+            reason = EndReason;
         }
-        catch (Exception exception) when (IsOver)
+        catch (Exception exception) when (IsEnding)
         {
             // The client has left or the host stops: what a source or a write throws then is the echo of it.
             Log.SourceFailedAfterEnd(_host.Logger, _path, exception);
-            return EndReason;
+            reason = EndReason;
         }
         catch (Exception exception) when (_out is not null || _resumes || _source?.IsTransient(exception) == true)
         {
             await FailAsync(exception);
-            return Failed;
         }
         finally
         {
@@ -272,12 +273,19 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
                 _host.KeepAlive.Remove(this, _settings.KeepAliveInterval);
             }
 
-            if (IsOver)
+            if (IsEnding)
             {
                 await QuietlyAsync(SayGoodbyeAsync());
             }
 
             await LetGoAsync(_source);
+            _host.Streams.Leave(place);
+            _host.Metrics.Closed(Route, counted, _host.Time.GetElapsedTime(opened), reason);
+            _stopGrace?.Dispose();
+            if (_host.Stopping.IsCancellationRequested)
+            {
+                CutOffLater(_context);
+            }
         }
     }
 
@@ -360,7 +368,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
                 _host.Metrics.Sent(Route, source.Events);
             }
 
-            if (_out.Unflushed >= FlushAtBytes || _host.Time.GetTimestamp() - lastFlush > _flushAfter)
+            if (_out.Unflushed >= FlushAtBytes || IsFlushDue(lastFlush))
             {
                 if (!await FlushAsync())
                 {
@@ -391,7 +399,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         // goes nowhere, and once it was started not even an empty flush of the stream would.
         await (alone ? _context.Response.Body.FlushAsync() : _context.Response.StartAsync());
         _out = new PipeFrames(_context.Response.BodyWriter);
-        if (_host.Options.ReconnectDelay is not null && !IsOver)
+        if (_host.Options.ReconnectDelay is not null && !IsEnding)
         {
             // The delay that a drain told it stays with an EventSource for its life, unless it is told another.
             EventFrame.WriteRetry(_out, _host.Options.ReconnectionInterval);
@@ -400,6 +408,23 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
                 await FlushAsync();
             }
         }
+    }
+
+    private bool IsFlushDue(long lastFlush)
+    {
+        // The precise clock costs a quarter of what a small event does. It is asked when the coarse one, which moves every few milliseconds, has.
+        if (ReferenceEquals(_host.Time, TimeProvider.System))
+        {
+            var coarse = Environment.TickCount64;
+            if (coarse == _coarseTime)
+            {
+                return false;
+            }
+
+            _coarseTime = coarse;
+        }
+
+        return _host.Time.GetTimestamp() - lastFlush > _flushAfter;
     }
 
     private void BeginWait()
@@ -509,18 +534,18 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
     /// <summary>What a stream ends with that is ended from outside.</summary>
     private async Task SayGoodbyeAsync(bool away = false)
     {
-        if (Has(Wakes.Left))
+        if (_left.IsCancellationRequested || Has(Wakes.Left))
         {
             return;
         }
 
         await BeginAsync();
-        if (away || Has(Wakes.Stopping))
+        if (away || Stops)
         {
-            EventFrame.WriteRetry(_out!, _host.TimeAway(Has(Wakes.Stopping)));
+            EventFrame.WriteRetry(_out!, _host.TimeAway(Stops));
         }
 
-        WriteLast(_last ?? (Has(Wakes.Stopping) ? _host.Options.DrainEvent : null));
+        WriteLast(Volatile.Read(ref _last) as SseEvent? ?? (Stops ? _host.Options.DrainEvent : null));
         await FlushRestAsync();
     }
 

@@ -23,7 +23,17 @@ internal sealed class StoreReads(ISseBacklog backlog, TimeProvider time)
 
     public async ValueTask<StorePage> ReadAsync(string topic, string? after, int max, CancellationToken cancellationToken)
     {
-        var key = (topic, after, max);
+        var (page, ownRead) = await ReadSharedAsync((topic, after, max), cancellationToken);
+
+        // That nothing follows was true when the read began, which for somebody else's may be before this reader looked at the log: it would
+        // wait for an event that the log has had since. The next read, whoever's, began after that look.
+        return ownRead || page.Entries.Count > 0 || page.Head != after
+            ? page
+            : (await ReadSharedAsync((topic, after, max), cancellationToken)).Page;
+    }
+
+    private async ValueTask<(StorePage Page, bool OwnRead)> ReadSharedAsync((string Topic, string? After, int Max) key, CancellationToken cancellationToken)
+    {
         Reading? reading;
         bool first;
         lock (_gate)
@@ -44,7 +54,7 @@ internal sealed class StoreReads(ISseBacklog backlog, TimeProvider time)
 
         try
         {
-            return await SharedTask.WaitAsync(reading.Page.Task, cancellationToken);
+            return (await SharedTask.WaitAsync(reading.Page.Task, cancellationToken), first);
         }
         finally
         {

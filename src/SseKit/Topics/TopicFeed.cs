@@ -23,6 +23,7 @@ internal sealed class TopicFeed
     private readonly SseOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
+    private bool _failing;
 
     public TopicFeed(ISseBacklog backlog, string topic, SseOptions options, TimeProvider time, ILogger logger)
     {
@@ -129,6 +130,7 @@ internal sealed class TopicFeed
         {
             var newest = log.Newest().Id;
             var slice = await _backlog.ReadAsync(_topic, newest, PageSize, _stop.Token);
+            _failing = false;
             if (log.TryAppend(slice.Entries))
             {
                 if (slice.Entries.Count > 0)
@@ -151,7 +153,13 @@ internal sealed class TopicFeed
         }
         catch (Exception exception)
         {
-            Log.FeedFailed(_logger, _topic, exception);
+            // Once, however long it lasts: each topic would say it every few seconds.
+            if (!_failing)
+            {
+                _failing = true;
+                Log.FeedFailed(_logger, _topic, exception);
+            }
+
             return false;
         }
     }

@@ -107,8 +107,12 @@ internal sealed class WatchedBody(HttpContext context, IHttpResponseBodyFeature 
 
     public void DisableBuffering()
     {
-        _announced |= IsEventStream(context.Response.ContentType);
         inner.DisableBuffering();
+        if (IsEventStream(context.Response.ContentType))
+        {
+            _announced = true;
+            LookAhead();
+        }
     }
 
     public Task StartAsync(CancellationToken cancellationToken = default) =>
@@ -212,6 +216,19 @@ internal sealed class WatchedBody(HttpContext context, IHttpResponseBodyFeature 
             && response.ContentLength is null
             && response.Headers.ContentEncoding is [] or ["identity"]
             && !OwnStream.IsAnnounced(context);
+    }
+
+    /// <summary>
+    /// Looks at the response while the app has it for itself. Once the app has yielded, the middleware looks as well, to begin the stream, and
+    /// the caches of an <see cref="HttpContext"/> bear two threads only where neither has to fill them: else one finds null in mid-request.
+    /// </summary>
+    private void LookAhead()
+    {
+        // Features that are made on first use make the caches of all others out of date: so once to make them, and once to read them.
+        for (var looks = 0; looks < 2; looks++)
+        {
+            Watch();
+        }
     }
 
     private WatchedStream MakeStream()

@@ -9,6 +9,9 @@ internal static unsafe partial class Libc
     public const int DontWait = 0x40;
     public const int NoSignal = 0x4000;
 
+    [ThreadStatic]
+    private static byte[]? t_buffer;
+
     public static int Connect(int host, int port)
     {
         var socket = Checked(Socket(2, 1, 0), "socket");
@@ -35,6 +38,17 @@ internal static unsafe partial class Libc
             {
                 sent += (int)Checked(Send(socket, start + sent, bytes.Length - sent, NoSignal), "send");
             }
+        }
+    }
+
+    /// <summary>Waits for bytes; they are there until the next call on this thread.</summary>
+    public static ReadOnlySpan<byte> ReceiveSome(int socket)
+    {
+        t_buffer ??= GC.AllocateUninitializedArray<byte>(64 * 1024, pinned: true);
+        fixed (byte* start = t_buffer)
+        {
+            var length = Checked(Receive(socket, start, t_buffer.Length, 0), "recv");
+            return length > 0 ? t_buffer.AsSpan(0, length) : throw new IOException("The server closed the connection.");
         }
     }
 

@@ -56,6 +56,14 @@ internal sealed unsafe class Subscribers : IDisposable
         }
     }
 
+    public void ClearLatencies()
+    {
+        foreach (var loop in _loops)
+        {
+            loop.Latencies?.Clear();
+        }
+    }
+
     /// <summary>Waits for this many events in all, and tells the timestamp of the last one.</summary>
     public long WaitForTotal(long target, TimeSpan? patience = null)
     {

@@ -5,13 +5,13 @@ namespace SseKit.Benchmarks.Macro;
 /// <summary>One publisher, many subscribers: in bursts, and one event at a time.</summary>
 internal static class FanOutRows
 {
-    private const int Burst = 100;
+    public const int Burst = 100;
 
     public static IEnumerable<Row> All(bool quick)
     {
         foreach (var subscribers in (int[])[1000, 5000])
         {
-            yield return FanOut($"burst-{subscribers}", $"Bursts of {Burst} events to {subscribers} subscribers", subscribers, Burst, (quick ? 500_000 : 1_500_000) / Burst / subscribers,
+            yield return FanOut($"burst-{subscribers}", $"Bursts of {Burst} events to {subscribers} subscribers", subscribers, Burst, 500_000 / Burst / subscribers,
             [
                 new("CPU ÷ Channel + TypedResults", "SseKit", 0, "Channel + TypedResults", subscribers == 1000 ? 0.35 : 0.25),
                 new("CPU ÷ nchan", "SseKit", 0, "nchan", 0.05),
@@ -20,7 +20,7 @@ internal static class FanOutRows
 
         foreach (var subscribers in (int[])[1000, 5000])
         {
-            yield return FanOut($"lone-{subscribers}", $"One event at a time to {subscribers} subscribers", subscribers, 1, (quick ? 50_000 : 150_000) / subscribers,
+            yield return FanOut($"lone-{subscribers}", $"One event at a time to {subscribers} subscribers", subscribers, 1, (quick ? 50_000 : 100_000) / subscribers,
             [
                 new("CPU ÷ Channel + TypedResults", "SseKit", 0, "Channel + TypedResults", 0.85),
                 new("CPU ÷ nchan", "SseKit", 0, "nchan", 1.15),
@@ -97,14 +97,16 @@ internal static class FanOutRows
             return Deliver(client, subscribers, burst, times, count => server.Publish(path, count), server.Usage);
         });
 
-        Subscribers Open(int port, string path)
-        {
-            var client = new Subscribers(threads: 2);
-            client.Open(subscribers, port, Subscribers.Request(path), latencies => new NumberedEvents(latencies));
+        Subscribers Open(int port, string path) => FanOutRows.Open(port, path, subscribers);
+    }
 
-            // A peer may send its headers a moment before it is subscribed.
-            Thread.Sleep(200);
-            return client;
-        }
+    public static Subscribers Open(int port, string path, int subscribers)
+    {
+        var client = new Subscribers(threads: 2);
+        client.Open(subscribers, port, Subscribers.Request(path), latencies => new NumberedEvents(latencies));
+
+        // A peer may send its headers a moment before it is subscribed.
+        Thread.Sleep(200);
+        return client;
     }
 }

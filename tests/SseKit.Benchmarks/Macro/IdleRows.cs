@@ -9,26 +9,27 @@ internal static class IdleRows
     private const int Connections = 10_000;
     private const int KeepAliveSeconds = 5;
 
-    public static IEnumerable<Row> All(bool quick)
+    public static IEnumerable<Row> All()
     {
         yield return new Row("idle", $"Idle: {Connections} connections, a keep-alive every {KeepAliveSeconds} s",
             [new("B/connection", "0"), new("B allocated/keep-alive"), new("CPU µs/keep-alive", "0.0"), new("keep-alives/connection and interval")],
             [
-                Dotnet("SseKit topic", "/ssekit/topic", quick),
-                Dotnet("SseKit silent source", "/ssekit/silent", quick),
-                Dotnet("PeriodicTimer per connection", "/timer/silent", quick),
-                Dotnet("bare Kestrel, waiting request", "/bare/silent", quick),
+                Dotnet("SseKit topic", "/ssekit/topic"),
+                Dotnet("SseKit silent source", "/ssekit/silent"),
+                Dotnet("PeriodicTimer per connection", "/timer/silent"),
+                Dotnet("bare Kestrel, waiting request", "/bare/silent"),
             ],
             [
                 new("memory of a topic's subscriber ÷ bare Kestrel", "SseKit topic", 0, "bare Kestrel, waiting request", 1.12),
                 new("memory of a silent source ÷ bare Kestrel", "SseKit silent source", 0, "bare Kestrel, waiting request", 1.12),
                 new("B allocated/keep-alive", "SseKit topic", 1, null, 1),
                 new("keep-alive CPU ÷ PeriodicTimer", "SseKit topic", 2, "PeriodicTimer per connection", 0.6),
-            ]);
+            ],
+            mostRounds: 3);
     }
 
     // A process for each measurement: memory that one measurement left behind would be another's.
-    private static Variant Dotnet(string name, string path, bool quick) => new(name, () =>
+    private static Variant Dotnet(string name, string path) => new(name, () =>
     {
         using var server = PeerProcess.Dotnet("--keep-alive", $"{KeepAliveSeconds}");
         using (var warm = Open(server, path, 100))
@@ -42,9 +43,8 @@ internal static class IdleRows
 
         // The first keep-alives are those in which all is compiled and every connection has its buffers.
         Thread.Sleep(TimeSpan.FromSeconds(KeepAliveSeconds * 1.5));
-        var turns = quick ? 1 : 2;
         var (usage, comments, started) = (server.Usage(), client.Comments, Stopwatch.GetTimestamp());
-        Thread.Sleep(TimeSpan.FromSeconds(KeepAliveSeconds * turns));
+        Thread.Sleep(TimeSpan.FromSeconds(KeepAliveSeconds));
         var (after, kept) = (server.Usage(), (double)client.Comments - comments);
         var turned = Stopwatch.GetElapsedTime(started).TotalSeconds / KeepAliveSeconds;
         var memory = (server.Memory() - empty) / Connections;

@@ -13,7 +13,7 @@ internal sealed record Variant(string Name, Func<double[]?> Measure);
 internal sealed record Bar(string What, string Ours, int Metric, string? Peer, double Limit, bool AtLeast = false, int? PeerMetric = null);
 
 /// <summary>What is measured side by side: its variants take turns in each round, and ratios are taken within a round.</summary>
-internal sealed class Row(string name, string title, Metric[] metrics, Variant[] variants, Bar[] bars, Action? end = null, int turnsPerRound = 1)
+internal sealed class Row(string name, string title, Metric[] metrics, Variant[] variants, Bar[] bars, Action? end = null, int turnsPerRound = 1, int mostRounds = int.MaxValue, bool rotate = true)
 {
     private readonly Dictionary<string, List<double[]>> _results = variants.ToDictionary(variant => variant.Name, _ => new List<double[]>());
     private readonly Dictionary<string, string> _notes = [];
@@ -24,11 +24,11 @@ internal sealed class Row(string name, string title, Metric[] metrics, Variant[]
     {
         try
         {
-            for (var round = 0; round < rounds * turnsPerRound; round++)
+            for (var round = 0; round < Math.Min(rounds, mostRounds) * turnsPerRound; round++)
             {
                 for (var turn = 0; turn < variants.Length; turn++)
                 {
-                    Measure(variants[(turn + round) % variants.Length]);
+                    Measure(variants[rotate ? (turn + round) % variants.Length : turn]);
                 }
             }
         }

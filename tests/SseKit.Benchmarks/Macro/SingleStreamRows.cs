@@ -12,7 +12,7 @@ internal static class SingleStreamRows
     {
         // Short turns and many of them: what else happens on the machine then hits all variants alike.
         var n = 400_000;
-        var turns = quick ? 5 : 7;
+        var turns = quick ? 10 : 5;
         yield return Stream("text64", "One stream, 64 B text, source always ready", Content.Texts(64), n, turns,
         [
             new("events/s ÷ TypedResults", "SseKit", 0, "TypedResults", 3, AtLeast: true),

@@ -13,21 +13,22 @@ export const types = ['message', 'named', 'gap', 'done'];
 
 export function watch(client, url) {
   return new Promise(resolve => {
-    const seen = { heard: [], opened: 0, ended: 'still there', failures: [] };
-    let close = () => {};
+    const seen = { heard: [], ended: 'still there', failures: [] };
+    let close;
     let over = false;
     const finish = how => {
       if (over) return;
       over = true;
       clearTimeout(timer);
       seen.ended = how;
-      // After the turn: some clients hand out the first event before they return what closes them.
-      setTimeout(() => { close(); seen.failures.length = Math.min(seen.failures.length, 4); resolve(seen); });
+      seen.failures.length = Math.min(seen.failures.length, 4);
+      // At once, or it comes back before it is closed.
+      close?.();
+      resolve(seen);
     };
     const timer = setTimeout(finish, patience, 'still there');
     const on = {
       open() {
-        seen.opened++;
         // Only now the stream may say its first word, where a case waits for it.
         if (new URL(url).pathname.endsWith('/early')) fetch(url.replace('/early', '/opened')).catch(() => {});
       },
@@ -43,6 +44,7 @@ export function watch(client, url) {
     };
     try {
       close = client(url, on);
+      if (over) close();
     } catch (error) {
       on.failure(error);
       finish('threw');

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace SseKit.Tests.Streaming;
@@ -28,6 +29,29 @@ public class DisconnectTests
         await finished.Task.Soon();
         await requestEnded.Task.Soon();
         Assert.Empty(app.WheelsOfKeepAlives());
+        Assert.Empty(app.Log.OursAboveDebug);
+        Assert.Empty(app.Log.Troubles);
+    }
+
+    [Theory]
+    [InlineData("reset", "1.1")]
+    [InlineData("finish", "1.1")]
+    [InlineData("close", "2.0")]
+    public async Task A_source_that_looks_at_the_requests_own_token_alarms_nobody_either(string how, string http)
+    {
+        // It hears of it before the stream does: the last to register with a token is called first.
+        var requestEnded = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var app = await TestApp.StartAsync(
+            web =>
+            {
+                NoteEndOf(web, requestEnded);
+                web.MapGet("/", (HttpContext context) => new EventSourceResult(Events.ThenSilence("a", context.RequestAborted)));
+            },
+            http);
+
+        await LeaveAsync(app, how, "data: a\n\n");
+
+        await requestEnded.Task.Soon();
         Assert.Empty(app.Log.OursAboveDebug);
         Assert.Empty(app.Log.Troubles);
     }
@@ -78,7 +102,9 @@ public class DisconnectTests
         using var left = new CancellationTokenSource();
         var context = body.Context();
         context.RequestAborted = left.Token;
-        var running = new EventSourceResult(source).ExecuteAsync(context);
+
+        // Without a keep-alive, by which it would find out in the end.
+        var running = new EventSourceResult(source, o => o.KeepAliveInterval = Timeout.InfiniteTimeSpan).ExecuteAsync(context);
         await source.IsWaitedForAsync();
 
         await left.CancelAsync();

@@ -35,4 +35,13 @@ internal static class Events
         await Task.Delay(Timeout.Infinite, cancellationToken);
         yield break;
     }
+
+    /// <summary>Gives an event and waits for a token of its own choice, which breaks it before anybody else hears of it.</summary>
+    public static async IAsyncEnumerable<SseEvent> ThenSilence(string data, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        yield return data;
+        var cancelled = new TaskCompletionSource();
+        await using var registered = cancellationToken.Register(() => cancelled.TrySetCanceled(cancellationToken));
+        await cancelled.Task;
+    }
 }

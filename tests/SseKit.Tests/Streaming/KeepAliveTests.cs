@@ -25,6 +25,7 @@ public class KeepAliveTests
 
         // The event shows that nothing came before it; and it begins a new silence.
         _time.Advance(TimeSpan.FromSeconds(15) - Instant);
+        await ShowWhatIsWrongAsync(app);
         source.Emit("a");
         await stream.ExpectAsync("data: a\n\n");
         await source.IsWaitedForAsync(times: 2);
@@ -46,6 +47,7 @@ public class KeepAliveTests
         }
 
         // One each: what is left is only the event.
+        await ShowWhatIsWrongAsync(app);
         source.Emit("a");
         await stream.ExpectAsync("data: a\n\n");
     }
@@ -61,6 +63,7 @@ public class KeepAliveTests
         for (var number = 0; number < 20; number++)
         {
             _time.Advance(TimeSpan.FromSeconds(14));
+            await ShowWhatIsWrongAsync(app);
             source.Emit($"{number}");
             await stream.ExpectAsync($"data: {number}\n\n");
             await source.IsWaitedForAsync(times: number + 2);
@@ -90,6 +93,7 @@ public class KeepAliveTests
             await sources[i].IsWaitedForAsync();
 
             _time.Advance(intervals[i] - Instant);
+            await ShowWhatIsWrongAsync(app);
             sources[i].Emit("a");
             await stream.ExpectAsync("data: a\n\n");
             await sources[i].IsWaitedForAsync(times: 2);
@@ -178,6 +182,16 @@ public class KeepAliveTests
 
         await Waiting.Until(() => app.WheelsOfKeepAlives().Count == 0 && app.Streams.Streams.Count == 0);
         Assert.Equal((2, 0), (time.Created, time.Active));
+    }
+
+    /// <summary>Gives a comment that should not be the time to be written.</summary>
+    private static async Task ShowWhatIsWrongAsync(TestApp app)
+    {
+        for (var time = 0; time < 2; time++)
+        {
+            using var other = await app.OpenAsync("/other");
+            await other.ReadToEndAsync();
+        }
     }
 
     /// <summary>Lets time pass and expects a comment at that very moment.</summary>

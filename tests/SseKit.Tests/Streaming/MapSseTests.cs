@@ -159,7 +159,8 @@ public class MapSseTests
             var group = web.MapGroup("/live").WithTags("group");
             group.MapSse("/{id}", _ => Events.Of("a")).WithName("live").WithTags("mine").WithSummary("Orders as they come");
         });
-        var endpoint = app.Web.Services.GetRequiredService<EndpointDataSource>().Endpoints.Single();
+        var endpoint = app.Web.Services.GetRequiredService<EndpointDataSource>().Endpoints
+            .Single(endpoint => endpoint.Metadata.GetMetadata<HttpMethodMetadata>()!.HttpMethods.Contains("GET"));
         Assert.Equal("live", endpoint.Metadata.GetMetadata<IEndpointNameMetadata>()!.EndpointName);
         Assert.Contains("mine", endpoint.Metadata.GetOrderedMetadata<ITagsMetadata>().SelectMany(tags => tags.Tags));
         Assert.Equal("Orders as they come", endpoint.Metadata.GetMetadata<IEndpointSummaryMetadata>()!.Summary);

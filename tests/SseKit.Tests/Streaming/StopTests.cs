@@ -70,6 +70,19 @@ public class StopTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public async Task A_source_that_looks_at_the_hosts_own_token_alarms_nobody()
+    {
+        await using var app = await TestApp.StartAsync(web => web.MapGet("/", () => new EventSourceResult(Events.ThenSilence("a", web.Lifetime.ApplicationStopping))));
+        using var stream = await app.OpenAsync("/");
+        await stream.ExpectAsync("data: a\n\n");
+
+        await StopAsync(app);
+
+        Assert.Matches(@"\Aretry: \d+\n\z", await stream.ReadToEndAsync());
+        Assert.Empty(app.Log.OursAboveDebug);
+    }
+
+    [Fact]
     public async Task A_source_left_behind_is_watched_to_its_end()
     {
         var unobserved = new List<Exception>();

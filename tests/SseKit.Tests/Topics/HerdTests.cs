@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using SseKit.Topics;
@@ -169,6 +170,37 @@ public sealed class HerdTests
         Assert.Equal(20_000, ids.Count);
     }
 
+    [Fact]
+    public async Task A_store_that_stays_away_is_warned_of_once_for_each_topic()
+    {
+        await AppendAsync(1);
+        var log = new WarningCount();
+        var topics = new SseTopics(_store, new SseOptions(), JsonSerializerOptions.Web, _time, log);
+        using var leaving = CancellationTokenSource.CreateLinkedTokenSource(Stop);
+        await using var live = topics.SubscribeAsync("orders", cancellationToken: leaving.Token).GetAsyncEnumerator(Stop);
+        var next = live.MoveNextAsync().AsTask();
+        await WaitAsync(() => _store.Reads == 2);
+        for (var outage = 1; outage <= 2; outage++)
+        {
+            _store.Fails = true;
+            for (var look = 0; look < 5; look++)
+            {
+                var before = _store.Reads;
+                _time.Advance(TimeSpan.FromSeconds(5));
+                await WaitAsync(() => _store.Reads > before);
+            }
+
+            _store.Fails = false;
+            await AppendAsync(1);
+            Assert.True(await next.WaitAsync(Guard, Stop));
+            next = live.MoveNextAsync().AsTask();
+            Assert.Equal(outage, log.Count);
+        }
+
+        await leaving.CancelAsync();
+        Assert.False(await next.WaitAsync(Guard, Stop));
+    }
+
     private static async Task<string> FirstAsync(SseTopics topics, string after)
     {
         await foreach (var item in topics.SubscribeAsync("orders", after, cancellationToken: Stop))
@@ -216,6 +248,8 @@ public sealed class HerdTests
 
         public Task Watched => _watched.Task;
 
+        public bool Fails { get; set; }
+
         public void Keep(int events) => _inner = new InMemoryBacklog(new SseOptions { MaxEventsPerTopic = events, MaxBytesPerTopic = 1 << 30 });
 
         public TaskCompletionSource Hold()
@@ -239,6 +273,11 @@ public sealed class HerdTests
             Interlocked.Increment(ref _reads);
             LastToken = cancellationToken;
             await _gate.WaitAsync(cancellationToken);
+            if (Fails)
+            {
+                throw new IOException("The store is away.");
+            }
+
             return await _inner.ReadAsync(topic, after, max, cancellationToken);
         }
 
@@ -246,6 +285,26 @@ public sealed class HerdTests
         {
             _watched.TrySetResult();
             return _inner.WatchAsync(topic, grown, cancellationToken);
+        }
+    }
+
+    private sealed class WarningCount : ILogger
+    {
+        private int _count;
+
+        public int Count => Volatile.Read(ref _count);
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            if (logLevel == LogLevel.Warning)
+            {
+                Interlocked.Increment(ref _count);
+            }
         }
     }
 }

@@ -86,19 +86,30 @@ public class EarlyHeaderTests
     [InlineData("2.0")]
     public async Task Where_the_response_is_wrapped_once_more_the_headers_come_with_the_first_write(string http)
     {
+        var waiting = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var silence = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        await using var app = await StartAsync(http, yields: false, new FakeTimeProvider(), web =>
-        {
-            web.Use(async (context, next) =>
+        await using var app = await TestApp.StartAsync(
+            web =>
             {
-                var body = context.Response.Body;
-                context.Response.Body = new LateHeaderStream(context, body);
-                await next();
-                context.Response.Body = body;
-            });
-            web.MapGet("/", () => TypedResults.ServerSentEvents(AfterAsync(silence.Task)));
-        });
+                web.Use((_, next) =>
+                {
+                    var request = next();
+                    waiting.SetResult();
+                    return request;
+                });
+                web.UseSse();
+                web.Use(async (context, next) =>
+                {
+                    var body = context.Response.Body;
+                    context.Response.Body = new LateHeaderStream(context, body);
+                    await next();
+                    context.Response.Body = body;
+                });
+                web.MapGet("/", () => TypedResults.ServerSentEvents(AfterAsync(silence.Task)));
+            },
+            http);
         using var reading = ArrivingBytes.Of(app, "/");
+        await waiting.Task.Soon();
         silence.SetResult();
         var response = await reading.Started.Soon();
         AssertOurHeaders(response, "no-cache,no-store, no-transform");

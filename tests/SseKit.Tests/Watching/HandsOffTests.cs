@@ -49,6 +49,7 @@ public class HandsOffTests
             context.Response.ContentType = "text/plain";
             var body = context.Response.Body;
             context.Response.ContentType = "text/event-stream";
+            await context.Response.StartAsync();
             await body.WriteAsync("data: x"u8.ToArray());
             await context.Response.Body.WriteAsync("\n\n"u8.ToArray());
         },

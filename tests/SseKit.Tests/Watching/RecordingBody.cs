@@ -19,6 +19,9 @@ internal sealed class RecordingBody : Stream, IHttpResponseBodyFeature
     /// <summary>Each flush waits for it.</summary>
     public TaskCompletionSource? FlushGate { get; set; }
 
+    /// <summary>Each asynchronous write waits for it before it looks at the bytes.</summary>
+    public TaskCompletionSource? WriteGate { get; set; }
+
     /// <summary>Each flush throws it.</summary>
     public Exception? FlushFailure { get; set; }
 
@@ -111,17 +114,18 @@ internal sealed class RecordingBody : Stream, IHttpResponseBodyFeature
 
     public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
 
-    public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+    public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
     {
+        if (WriteGate is { } gate)
+        {
+            await gate.Task.WaitAsync(cancellationToken);
+        }
+
         Write(buffer.Span);
-        return default;
     }
 
-    public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken)
-    {
-        Write(buffer.AsSpan(offset, count));
-        return Task.CompletedTask;
-    }
+    public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+        WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
 
     public override void Flush()
     {

@@ -1,0 +1,65 @@
+namespace SseKit.Benchmarks.Macro;
+
+/// <summary>What must not grow: with the subscribers, with the backlog, with the topic's rate.</summary>
+internal static class GrowthRows
+{
+    public static IEnumerable<Row> All(bool quick)
+    {
+        yield return Subscribers("growth-lone", "Growth: one event at a time to ten times the subscribers", 1, quick ? 50_000 : 100_000, 1.3);
+        yield return Subscribers("growth-burst", $"Growth: bursts of {FanOutRows.Burst} events to ten times the subscribers", FanOutRows.Burst, quick ? 1_000_000 : 2_000_000, 1.8);
+
+        yield return new Row("growth-backlog", "Growth: a publish to a full topic, nobody reads", [new("ns/publish", "0")],
+            [Publish("backlog of 1,000", 1_000), Publish("backlog of 100,000", 100_000)],
+            [new("100,000 ÷ 1,000", "backlog of 100,000", 0, "backlog of 1,000", 1.3)], turnsPerRound: 2);
+
+        yield return new Row("growth-rate", "Growth: memory of 5,000 subscribers, on a silent topic and after 40 events/s for some seconds", [new("B/subscriber", "0")],
+            [Memory("silent", 0), Memory("40 events/s", quick ? 80 : 160)],
+            [new("busy ÷ silent", "40 events/s", 0, "silent", 1.15)], mostRounds: 3);
+    }
+
+    private static Row Subscribers(string name, string title, int burst, int deliveries, double limit)
+    {
+        var servers = new Servers();
+        return new Row(name, title, [new("CPU µs/delivery"), new("B/delivery")],
+            [Variant("1,000 subscribers", 1_000), Variant("10,000 subscribers", 10_000)],
+            [new("CPU at 10,000 ÷ at 1,000", "10,000 subscribers", 0, "1,000 subscribers", limit)], servers.Dispose);
+
+        Variant Variant(string variant, int subscribers) => new(variant, () =>
+        {
+            var times = Math.Max(1, deliveries / burst / subscribers);
+            var server = servers.Get("all", () => PeerProcess.Dotnet());
+            server.Settle();
+            using var client = FanOutRows.Open(server.Port, "/ssekit/topic", subscribers);
+            return FanOutRows.Deliver(client, subscribers, burst, times, count => server.Publish("ssekit", count), server.Usage);
+        });
+    }
+
+    private static Variant Publish(string name, int ring) => new(name, () =>
+    {
+        using var server = PeerProcess.Dotnet("--ring", $"{ring}");
+        server.Ask($"cost {ring}");
+        return server.Ask($"cost {ring}");
+    });
+
+    private static Variant Memory(string name, int events) => new(name, () =>
+    {
+        const int Count = 5_000;
+        using var server = PeerProcess.Dotnet();
+        using (var warm = FanOutRows.Open(server.Port, "/ssekit/topic", 100))
+        {
+            server.Publish("ssekit", 100);
+            warm.WaitForTotal(100 * 100);
+        }
+
+        server.Settle();
+        var empty = server.Memory();
+        using var client = FanOutRows.Open(server.Port, "/ssekit/topic", Count);
+        if (events > 0)
+        {
+            server.Ask($"start ssekit {events} 25000");
+            client.WaitForTotal((long)events * Count);
+        }
+
+        return [(server.Memory() - empty) / Count];
+    });
+}
