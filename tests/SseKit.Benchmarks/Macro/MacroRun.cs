@@ -33,11 +33,11 @@ internal static class MacroRun
             row.Run(rounds);
             report.AppendLine(row.Report());
             Console.WriteLine(row.Report());
-        }
-
-        if (Value(args, "--out") is { } file)
-        {
-            File.WriteAllText(file, $"{Head(args, rounds)}\n{report}{Said(file)}");
+            if (Value(args, "--out") is { } file)
+            {
+                // After each row, so that a run that is broken off leaves what it has.
+                File.WriteAllText(file, $"{Head(args, rounds)}\n{report}{Said(file)}");
+            }
         }
 
         return Task.FromResult(0);
