@@ -74,7 +74,8 @@ public readonly struct SseEvent
 
     /// <summary>
     /// The id that the client sends back as <c>Last-Event-ID</c> when it reconnects: at most 1,024 bytes of UTF-8. Null writes no id;
-    /// an empty string clears the one that the client holds.
+    /// an empty string clears the one that the client holds. Keep to ASCII: it goes out in a header, and outside Latin-1 every client but
+    /// Chromium fails all its reconnects.
     /// </summary>
     /// <exception cref="ArgumentException">The value holds CR, LF or NUL, or is too long, or the event is a comment.</exception>
     public string? EventId

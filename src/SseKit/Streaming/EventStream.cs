@@ -503,9 +503,10 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
     private async Task FailAsync(Exception exception)
     {
         Log.StreamFailed(_host.Logger, _path, exception);
-        if (_out is null)
+        if (_out is null || _source?.IsTransient(exception) == true)
         {
-            // A status other than 200 would end the client's EventSource for good, and it has been on this stream before.
+            // A status other than 200 would end the client's EventSource for good, and it has been on this stream before. Where the store has
+            // failed all its clients come back: not at once.
             await BeginAsync();
             EventFrame.WriteRetry(_out!, _host.TimeAway(stopping: false));
         }
