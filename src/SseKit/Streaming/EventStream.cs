@@ -1,7 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.IO.Pipelines;
 using System.Runtime.CompilerServices;
-using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Http.Metadata;
@@ -18,7 +17,7 @@ namespace SseKit.Streaming;
 /// </summary>
 [SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "A token source without a timer holds nothing; a source left behind may still look at it.")]
 [SuppressMessage("Reliability", "CA2012:Use ValueTasks correctly", Justification = "A step is kept over the waits for it and its result is taken once.")]
-internal sealed class EventStream : KeepAliveMember, IOpenStream
+internal sealed partial class EventStream : KeepAliveMember, IOpenStream
 {
     [Flags]
     private enum Wakes
@@ -138,47 +137,6 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
 
     public override void KeepAliveDue() => Wake(Wakes.KeepAlive);
 
-    public void End(StreamEnd why, SseEvent? last)
-    {
-        if (why != StreamEnd.Stopping)
-        {
-            if (last is { } item)
-            {
-                // Before the wake-up, which the loop may see at any moment; and boxed, for a struct could be read half-written.
-                Interlocked.CompareExchange(ref _last, item, null);
-            }
-
-            Wake(why == StreamEnd.Aged ? Wakes.Ended | Wakes.Aged : Wakes.Ended);
-        }
-        else if ((Interlocked.Or(ref _wakes, (int)Wakes.Stopping) & (int)Wakes.Stopping) == 0)
-        {
-            _stopGrace = TimeProvider.System.CreateTimer(
-                static stream => ((EventStream)stream!).StopIsOverdue(), this, StopGrace, Timeout.InfiniteTimeSpan);
-            _wake.Set();
-        }
-    }
-
-    public bool IsOverdue(long now) => now >= _expires || IsStalled(now);
-
-    public void CheckTime(long now)
-    {
-        if (IsStalled(now))
-        {
-            Log.ClientStalled(_host.Logger, _path, _host.Options.WriteTimeout);
-            Interlocked.Or(ref _wakes, (int)Wakes.Stalled);
-            _lifetime?.Abort();
-        }
-        else
-        {
-            End(StreamEnd.Aged, last: null);
-        }
-    }
-
-    private bool IsStalled(long now) =>
-        Volatile.Read(ref _flushStarted) is var started && started != 0
-        && _host.Options.WriteTimeout != Timeout.InfiniteTimeSpan
-        && _host.Time.GetElapsedTime(started, now) > _host.Options.WriteTimeout;
-
     private bool Has(Wakes any) => (Volatile.Read(ref _wakes) & (int)any) != 0;
 
     private void Clear(Wakes why) => Interlocked.And(ref _wakes, ~(int)why);
@@ -187,45 +145,6 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
     {
         Interlocked.Or(ref _wakes, (int)why);
         _wake.Set(inline);
-    }
-
-    private void StopIsOverdue()
-    {
-        // Said before it is looked: a flush that begins now either is seen here or sees it.
-        Wake(Wakes.StopOverdue);
-
-        // Aborting is the one thing that may be done from another thread, and all that ends a flush to a client that does not read.
-        if (Volatile.Read(ref _flushStarted) != 0)
-        {
-            _lifetime?.Abort();
-        }
-    }
-
-    /// <summary>
-    /// The server goes on sending what it has taken over, and a client that does not read would hold up the host's stop with that. On
-    /// HTTP/1.1 the connection is this stream's alone, so it is closed in good order after it, and cut off where that takes too long. One of
-    /// a later version may carry others.
-    /// </summary>
-    private static void CutOffLater(HttpContext context)
-    {
-        if (!HttpProtocol.IsHttp11(context.Request.Protocol)
-            || context.Features.Get<IConnectionLifetimeFeature>() is not { } connection
-            || context.Features.Get<IConnectionLifetimeNotificationFeature>() is not { } notification)
-        {
-            return;
-        }
-
-        notification.RequestClose();
-        _ = CutOffAsync();
-
-        async Task CutOffAsync()
-        {
-            await Task.Delay(StopGrace, connection.ConnectionClosed).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            if (!connection.ConnectionClosed.IsCancellationRequested)
-            {
-                connection.Abort();
-            }
-        }
     }
 
     // One method for all that frames the pump: such methods are the larger part of what an idle stream holds in memory.
@@ -284,7 +203,7 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
             _stopGrace?.Dispose();
             if (_host.Stopping.IsCancellationRequested)
             {
-                CutOffLater(_context);
+                StopCutOff.Later(_context, StopGrace);
             }
         }
     }
@@ -496,189 +415,6 @@ internal sealed class EventStream : KeepAliveMember, IOpenStream
         if (_out!.Unflushed > 0)
         {
             await FlushAsync();
-        }
-    }
-
-    /// <summary>A failure in mid-stream: logged here, once, and ended like any stream, since any end makes EventSource come back.</summary>
-    private async Task FailAsync(Exception exception)
-    {
-        Log.StreamFailed(_host.Logger, _path, exception);
-        if (_out is null || _source?.IsTransient(exception) == true)
-        {
-            // A status other than 200 would end the client's EventSource for good, and it has been on this stream before. Where the store has
-            // failed all its clients come back: not at once.
-            await BeginAsync();
-            EventFrame.WriteRetry(_out!, _host.TimeAway(stopping: false));
-        }
-
-        try
-        {
-            WriteLast(_settings.OnError?.Invoke(_context, exception));
-        }
-        catch (Exception hookException)
-        {
-            Log.HookFailed(_host.Logger, _path, hookException);
-        }
-
-        await FlushRestAsync();
-    }
-
-    /// <summary>The answer to who can't be let in: it has to be 200, and an end, for its EventSource to try again.</summary>
-    private async Task SendAwayAsync(bool stopping)
-    {
-        Log.StreamRefused(_host.Logger, _path, stopping ? "the app stops" : "a limit is reached");
-        _host.Metrics.Refused(Route, stopping ? "stopping" : "limit");
-        Interlocked.Or(ref _wakes, (int)(stopping ? Wakes.Stopping : Wakes.Ended));
-        await SayGoodbyeAsync(away: true);
-    }
-
-    /// <summary>What a stream ends with that is ended from outside.</summary>
-    private async Task SayGoodbyeAsync(bool away = false)
-    {
-        if (_left.IsCancellationRequested || Has(Wakes.Left))
-        {
-            return;
-        }
-
-        await BeginAsync();
-        if (away || Stops)
-        {
-            EventFrame.WriteRetry(_out!, _host.TimeAway(Stops));
-        }
-
-        WriteLast(Volatile.Read(ref _last) as SseEvent? ?? (Stops ? _host.Options.DrainEvent : null));
-        await FlushRestAsync();
-    }
-
-    private void WriteLast(SseEvent? last)
-    {
-        if (last is { } item)
-        {
-            EventFrame.Write(_out!, item, _host.Json);
-            _host.Metrics.Sent(Route, item.IsComment ? 0 : 1);
-        }
-    }
-
-    /// <summary>
-    /// Stops the source and disposes of it, but never during a step. A step that looks at no token holds the request, whose response is
-    /// complete by then; only the host's stop leaves it behind, after a grace in which it may end with its request's services still there.
-    /// </summary>
-    private async Task LetGoAsync(FrameSource? source)
-    {
-        // One by one, each whatever the others do: nothing that fails here may lead to a disposal during a step.
-        StopSource();
-        if (source is null)
-        {
-            return;
-        }
-
-        if (_stepPending)
-        {
-            if (!_stepReports)
-            {
-                ReportWhenDone(_step.GetAwaiter());
-            }
-
-            if (_out is not null)
-            {
-                await QuietlyAsync(CompleteResponseAsync());
-            }
-
-            if (!await SourceIsReadyAsync())
-            {
-                _ = LetGoLaterAsync(source);
-                return;
-            }
-
-            await QuietlyAsync(_step.AsTask());
-        }
-
-        await DisposeAsync(source);
-    }
-
-    private void StopSource()
-    {
-        try
-        {
-            // Here and not on another thread, which would only be waited for: a seeded scheduler in the tests sees every step.
-            _sourceStop.Cancel();
-        }
-        catch (AggregateException exception)
-        {
-            Log.SourceFailedAfterEnd(_host.Logger, _path, exception);
-        }
-    }
-
-    private async Task LetGoLaterAsync(FrameSource source)
-    {
-        while (!Has(Wakes.Source))
-        {
-            await _wake.WaitAsync();
-        }
-
-        await QuietlyAsync(_step.AsTask());
-        await DisposeAsync(source);
-    }
-
-    private async Task DisposeAsync(FrameSource source)
-    {
-        try
-        {
-            var disposal = source.DisposeAsync();
-            if (!disposal.IsCompleted)
-            {
-                ReportWhenDone(disposal.GetAwaiter());
-                if (!await SourceIsReadyAsync())
-                {
-                    return;
-                }
-            }
-
-            await disposal;
-        }
-        catch (Exception exception)
-        {
-            Log.SourceFailedAfterEnd(_host.Logger, _path, exception);
-        }
-    }
-
-    private async Task QuietlyAsync(Task task)
-    {
-        try
-        {
-            await task;
-        }
-        catch (Exception exception)
-        {
-            Log.SourceFailedAfterEnd(_host.Logger, _path, exception);
-        }
-    }
-
-    /// <summary>Waits for what was asked to report; false when the host's stop can't wait for it any longer.</summary>
-    private async ValueTask<bool> SourceIsReadyAsync()
-    {
-        while (true)
-        {
-            var wakes = (Wakes)Volatile.Read(ref _wakes);
-            if ((wakes & (Wakes.Source | Wakes.StopOverdue)) != 0)
-            {
-                return (wakes & Wakes.Source) != 0;
-            }
-
-            await _wake.WaitAsync();
-        }
-    }
-
-    private async Task CompleteResponseAsync()
-    {
-        FlushIsPending();
-        try
-        {
-            await _context.Response.CompleteAsync();
-        }
-        finally
-        {
-            Volatile.Write(ref _flushStarted, 0);
         }
     }
 }
