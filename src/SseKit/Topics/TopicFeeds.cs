@@ -14,28 +14,13 @@ internal sealed class TopicFeeds(ISseBacklog backlog, SseOptions options, TimePr
         var feed = Attach(topic);
         try
         {
-            return new TopicLease(await OpenedAsync(feed, cancellationToken), _ => Detach(topic, feed), feed.Nudge);
+            return new TopicLease(await SharedTask.WaitAsync(feed.Opened, cancellationToken), _ => Detach(topic, feed), feed.Nudge);
         }
         catch
         {
             Detach(topic, feed);
             throw;
         }
-    }
-
-    // Not Task.WaitAsync, which goes over the thread pool: a seeded scheduler in the tests sees every step.
-    private static async ValueTask<FeedLog> OpenedAsync(TopicFeed feed, CancellationToken cancellationToken)
-    {
-        if (!feed.Opened.IsCompleted)
-        {
-            var wake = new AsyncSignal();
-            using var cancelled = cancellationToken.UnsafeRegister(static wake => ((AsyncSignal)wake!).Set(), wake);
-            feed.Opened.GetAwaiter().UnsafeOnCompleted(() => wake.Set());
-            await wake.WaitAsync();
-            cancellationToken.ThrowIfCancellationRequested();
-        }
-
-        return await feed.Opened;
     }
 
     private TopicFeed Attach(string topic)
