@@ -95,7 +95,7 @@ internal sealed partial class EventStream
     /// <summary>What a stream ends with that is ended from outside.</summary>
     private async Task SayGoodbyeAsync(bool away = false)
     {
-        if (_left.IsCancellationRequested || Has(Wakes.Left))
+        if (HasLeft)
         {
             return;
         }

@@ -95,6 +95,8 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream
     /// <summary>Whether it is over or about to be: what a source throws then is the echo of a token that it listens to, and no failure.</summary>
     private bool IsEnding => IsOver || _host.Stopping.IsCancellationRequested;
 
+    private bool HasLeft => _left.IsCancellationRequested || Has(Wakes.Left);
+
     private bool Stops => Has(Wakes.Stopping) || _host.Stopping.IsCancellationRequested;
 
     public string? Key { get; }
@@ -104,7 +106,7 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream
     private string EndReason =>
         Has(Wakes.Stalled) ? "stalled"
         : Stops ? "stopping"
-        : Has(Wakes.Left) || _left.IsCancellationRequested ? "left"
+        : HasLeft ? "left"
         : Has(Wakes.Aged) ? "aged"
         : Has(Wakes.Ended) ? "ended"
         : "completed";

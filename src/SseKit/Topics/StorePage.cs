@@ -39,8 +39,6 @@ internal sealed class StorePage(SseSlice slice)
             EventFrame.WriteEnd(scratch, entry.Id);
         }
 
-        var frames = scratch.Written.ToArray();
-        scratch.Return();
-        return frames;
+        return scratch.ReturnAsArray();
     }
 }

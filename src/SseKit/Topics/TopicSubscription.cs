@@ -224,9 +224,7 @@ internal sealed class TopicSubscription(
     {
         var scratch = ScratchFrames.Rent();
         EventFrame.WriteBody(scratch, item, request.Json);
-        var body = scratch.Written.ToArray();
-        scratch.Return();
-        return body;
+        return scratch.ReturnAsArray();
     }
 
     private static byte[] End(byte[] body, string? id)
@@ -234,8 +232,6 @@ internal sealed class TopicSubscription(
         var scratch = ScratchFrames.Rent();
         scratch.Write(body);
         EventFrame.WriteEnd(scratch, id);
-        var frame = scratch.Written.ToArray();
-        scratch.Return();
-        return frame;
+        return scratch.ReturnAsArray();
     }
 }

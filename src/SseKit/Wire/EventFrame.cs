@@ -88,9 +88,7 @@ internal static class EventFrame
     {
         var scratch = ScratchFrames.Rent();
         Write(scratch, item, options);
-        var frame = scratch.Written.ToArray();
-        scratch.Return();
-        return frame;
+        return scratch.ReturnAsArray();
     }
 
     /// <summary>A block with nothing but an id: EventSource stores it and fires no event.</summary>

@@ -31,6 +31,14 @@ internal sealed class ScratchFrames : FrameBuffer, IBufferWriter<byte>
         return scratch;
     }
 
+    /// <summary>Gives the buffer back and keeps what was written, in an array of its own.</summary>
+    public byte[] ReturnAsArray()
+    {
+        var written = Written.ToArray();
+        Return();
+        return written;
+    }
+
     public void Return()
     {
         Used = 0;
