@@ -26,7 +26,8 @@ public static class SseServiceCollectionExtensions
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<SseOptions>, SseOptionsValidation>());
         services.TryAddSingleton<StreamHost>(StreamHost.Create);
         services.TryAddSingleton<ISseConnections, SseConnections>();
-        services.TryAddSingleton<ISseBacklog>(provider => new InMemoryBacklog(provider.GetRequiredService<IOptions<SseOptions>>().Value));
+        services.TryAddSingleton<ISseBacklog>(provider => new InMemoryBacklog(
+            provider.GetRequiredService<IOptions<SseOptions>>().Value, provider.GetService<TimeProvider>()));
         services.TryAddSingleton(provider =>
         {
             var host = provider.GetRequiredService<StreamHost>();

@@ -8,8 +8,8 @@ internal sealed class FeedLog : TopicLog
     private readonly Dictionary<string, long> _positions = new(StringComparer.Ordinal);
     private string _baseId;
 
-    public FeedLog(string headId, int maxEvents, long maxBytes)
-        : base(maxEvents, maxBytes)
+    public FeedLog(string headId, TopicRetention retention, TimeProvider time)
+        : base(retention, time)
     {
         _baseId = headId;
         _positions.Add(headId, Base);
@@ -35,7 +35,7 @@ internal sealed class FeedLog : TopicLog
                         $"The backlog gave the id '{entry.Id}', which is repeated or not 1 to {FieldRules.MaxTopicIdLength} characters of [0-9A-Za-z._-]. See {nameof(ISseBacklog)}.");
                 }
 
-                waiting = Append(entry.Frame.Span, entry.Id, entry.Id, entry.EventType);
+                waiting = Append(entry.Frame.Span, entry.Id, entry.Id, entry.EventType, entry.Age);
             }
 
             waiting.Wake();

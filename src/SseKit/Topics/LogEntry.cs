@@ -4,9 +4,10 @@ namespace SseKit.Topics;
 /// <param name="Start">The first byte.</param>
 /// <param name="BodyEnd">The end of the body: what follows is the id line and the blank line.</param>
 /// <param name="End">The end of the frame.</param>
+/// <param name="At">When it came, by <see cref="LogClock"/>. Costs no memory: it lies where the others leave a hole.</param>
 /// <param name="Id">The id where a store gave it; null where it follows from the sequence number.</param>
 /// <param name="EventType">The event's type.</param>
-internal readonly record struct LogEntry(int Start, int BodyEnd, int End, string? Id, string? EventType)
+internal readonly record struct LogEntry(int Start, int BodyEnd, int End, int At, string? Id, string? EventType)
 {
     public int Length => End - Start;
 }

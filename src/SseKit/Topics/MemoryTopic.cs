@@ -7,7 +7,7 @@ namespace SseKit.Topics;
 /// A topic whose log is all there is of it. Ids are an origin, drawn when the topic comes to be and never again, and the sequence number: so
 /// an id of another topic, or of this one before a restart, is not mistaken for one of its own, and finding a place is arithmetic.
 /// </summary>
-internal sealed class MemoryTopic(string name, int maxEvents, long maxBytes) : TopicLog(maxEvents, maxBytes)
+internal sealed class MemoryTopic(string name, TopicRetention retention, TimeProvider time) : TopicLog(retention, time)
 {
     // 12 characters of 62 are 71 bits: a collision within a billion topics has odds of about one in two thousand.
     private readonly string _origin = RandomNumberGenerator.GetString("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", 12);
@@ -17,6 +17,9 @@ internal sealed class MemoryTopic(string name, int maxEvents, long maxBytes) : T
 
     /// <summary>How many read it. Kept by the backlog, under the backlog's gate.</summary>
     public int Readers { get; set; }
+
+    /// <summary>At which of the backlog's sweeps it was used last, once nobody reads it. Kept as <see cref="Readers"/> is.</summary>
+    public int LastUsed { get; set; }
 
     /// <summary>Whether it never had an event: then nothing is lost with it but its origin.</summary>
     public bool IsBlank
@@ -42,6 +45,7 @@ internal sealed class MemoryTopic(string name, int maxEvents, long maxBytes) : T
     {
         lock (Gate)
         {
+            DropAged();
             if (after is null || FindPosition(after, out var position) != TopicLookup.Found)
             {
                 position = Base;

@@ -21,6 +21,7 @@ internal sealed class TopicFeed
     private readonly ISseBacklog _backlog;
     private readonly string _topic;
     private readonly SseOptions _options;
+    private readonly TopicRetention _retention;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private bool _failing;
@@ -30,6 +31,7 @@ internal sealed class TopicFeed
         _backlog = backlog;
         _topic = topic;
         _options = options;
+        _retention = TopicRetention.Of(options, topic);
         _time = time;
         _logger = logger;
     }
@@ -71,6 +73,7 @@ internal sealed class TopicFeed
                 static feed => ((TopicFeed)feed!).Nudge(), this, _options.BacklogPollInterval, _options.BacklogPollInterval);
             while (!_stop.IsCancellationRequested)
             {
+                log.TrimByAge();
                 if (!await FollowAsync(log))
                 {
                     await _look.WaitAsync();
@@ -103,8 +106,8 @@ internal sealed class TopicFeed
         var log = LogAfter(slice.Entries.Count > 0 ? slice.Entries[0].PreviousId : slice.Head);
 
         // A quarter more than is kept, since stores may trim in strides.
-        var events = _options.MaxEventsPerTopic * 5L / 4;
-        var bytes = _options.MaxBytesPerTopic * 5 / 4;
+        var events = _retention.MaxEvents * 5L / 4;
+        var bytes = _retention.MaxBytes * 5 / 4;
         while (slice.Entries.Count > 0 && log.TryAppend(slice.Entries))
         {
             events -= slice.Entries.Count;
@@ -125,7 +128,7 @@ internal sealed class TopicFeed
         return log.Newest().Id == slice.Head ? log : LogAfter(slice.Head);
     }
 
-    private FeedLog LogAfter(string id) => new(id, _options.MaxEventsPerTopic, _options.MaxBytesPerTopic);
+    private FeedLog LogAfter(string id) => new(id, _retention, _time);
 
     /// <summary>Reads a page; false when there was none.</summary>
     private async ValueTask<bool> FollowAsync(FeedLog log)

@@ -9,7 +9,8 @@ namespace SseKit.Tests.Topics;
 
 /// <summary>
 /// One run of the whole way from <c>PublishAsync</c> to the bytes that clients receive, in an order of steps that a seed decides: publishers,
-/// clients that come, stall, are cut off at any byte and come back with ids right and wrong, a store that trims, restarts, fails over and throws.
+/// clients that come, stall, are cut off at any byte and come back with ids right and wrong, time in which events age and topics are dropped,
+/// a store that trims, restarts, fails over and throws.
 /// </summary>
 internal sealed class RandomSchedule : IDisposable
 {
@@ -24,6 +25,7 @@ internal sealed class RandomSchedule : IDisposable
     private readonly SlowPagingBacklog? _store;
     private readonly int _maxEvents;
     private readonly int _maxBytes;
+    private readonly TimeSpan _maxAge;
     private readonly int _throwPercent;
     private readonly int _missPercent;
     private ServiceProvider _services;
@@ -38,6 +40,7 @@ internal sealed class RandomSchedule : IDisposable
         _trace = trace;
         _maxEvents = _random.Next(1, 11);
         _maxBytes = _random.Next(1024, 4096);
+        _maxAge = OneOf(Timeout.InfiniteTimeSpan, TimeSpan.FromSeconds(4), TimeSpan.FromSeconds(20));
         if (_random.Next(2) == 0)
         {
             _throwPercent = OneOf(0, 0, 2, 10);
@@ -56,7 +59,7 @@ internal sealed class RandomSchedule : IDisposable
         }
 
         _services = Start();
-        Trace($"{(_store is null ? "in memory" : "slow store")}, {_maxEvents} events, {_maxBytes} bytes, throws {_throwPercent} %, misses {_missPercent} %");
+        Trace($"{(_store is null ? "in memory" : "slow store")}, {_maxEvents} events, {_maxBytes} bytes, {_maxAge}, throws {_throwPercent} %, misses {_missPercent} %");
         for (var i = _random.Next(1, 3); i > 0; i--)
         {
             _topics.Add(new TopicModel($"t{i}"));
@@ -186,7 +189,7 @@ internal sealed class RandomSchedule : IDisposable
 
                 break;
             case < 94:
-                _time.Advance(TimeSpan.FromSeconds(_random.Next(1, 8)));
+                Advance(_random.Next(1, 8));
                 break;
             case < 95 when _store is not null:
                 Trace("trim");
@@ -203,6 +206,10 @@ internal sealed class RandomSchedule : IDisposable
                 break;
             case < 98 when _random.Next(3) == 0:
                 Settle();
+                break;
+            case < 99 when _random.Next(3) == 0:
+                // Long enough for a topic that nobody uses.
+                Advance(_random.Next(75, 100));
                 break;
         }
     }
@@ -224,7 +231,7 @@ internal sealed class RandomSchedule : IDisposable
         {
             for (var polls = 0; polls < 2; polls++)
             {
-                _time.Advance(TimeSpan.FromSeconds(5));
+                Advance(5);
                 Drain();
             }
         }
@@ -249,6 +256,13 @@ internal sealed class RandomSchedule : IDisposable
         }
 
         _calm = false;
+    }
+
+    private void Advance(int seconds)
+    {
+        Trace($"{seconds} s go by");
+        _time.Advance(TimeSpan.FromSeconds(seconds));
+        Observe();
     }
 
     private void Drain()
@@ -430,7 +444,8 @@ internal sealed class RandomSchedule : IDisposable
 
         services.AddSse(options =>
         {
-            (options.MaxEventsPerTopic, options.MaxBytesPerTopic, options.BacklogPollInterval) = (_maxEvents, _maxBytes, TimeSpan.FromSeconds(5));
+            (options.MaxEventsPerTopic, options.MaxBytesPerTopic, options.MaxEventAge) = (_maxEvents, _maxBytes, _maxAge);
+            (options.IdleTopicTimeout, options.BacklogPollInterval) = (TimeSpan.FromMinutes(1), TimeSpan.FromSeconds(5));
 
             // A client may stall for as long as the schedule likes; that it is cut off some day is another test's business.
             options.WriteTimeout = Timeout.InfiniteTimeSpan;
