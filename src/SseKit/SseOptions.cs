@@ -111,6 +111,12 @@ public sealed class SseOptions
     public TimeSpan MaxEventAge { get; set; } = Timeout.InfiniteTimeSpan;
 
     /// <summary>
+    /// How many bytes an event may take that is published to a topic, encoded and without its id; a larger one is refused. Default 1 MiB, since an
+    /// event that a topic could not keep beside another drives out all others; 1 KiB to 1 GiB. Streams that read no topic are not limited.
+    /// </summary>
+    public int MaxEventSize { get; set; } = 1024 * 1024;
+
+    /// <summary>
     /// What is kept of topics for which <see cref="MaxEventsPerTopic"/>, <see cref="MaxBytesPerTopic"/> and <see cref="MaxEventAge"/> are not right.
     /// The first rule that matches a topic counts, and what it leaves out is as those say. Default: no rules. With an own
     /// <see cref="ISseBacklog"/> they too say what this node keeps at hand; a store may ask <see cref="FindRetentionRule"/> and keep to them itself.

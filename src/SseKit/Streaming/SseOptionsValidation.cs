@@ -38,6 +38,7 @@ internal sealed class SseOptionsValidation(IOptions<HostOptions> host) : IValida
             StreamChoices.GapTypeFault(options.GapEventType, Prefix + nameof(options.GapEventType)),
             Range(options.MaxEventsPerTopic, 1, MostEvents, Prefix + nameof(options.MaxEventsPerTopic)),
             Range(options.MaxBytesPerTopic, LeastBytes, MostBytes, Prefix + nameof(options.MaxBytesPerTopic)),
+            Range(options.MaxEventSize, LeastBytes, MostBytes, Prefix + nameof(options.MaxEventSize)),
             AgeFault(options.MaxEventAge, Prefix + nameof(options.MaxEventAge)),
             .. options.Retention.SelectMany((rule, index) => RetentionFaults(rule, index, options.Retention)),
             Range(options.MaxTopics, 1, 10_000_000, Prefix + nameof(options.MaxTopics)),

@@ -96,6 +96,20 @@ internal sealed class InMemoryBacklog : ISseBacklog, IDisposable
         }
     }
 
+    public ValueTask<IReadOnlyList<SseEntry>> AppendAsync(string topic, IReadOnlyList<SseAppend> appends, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var log = Attach(topic);
+        try
+        {
+            return ValueTask.FromResult<IReadOnlyList<SseEntry>>(log.Append(appends));
+        }
+        finally
+        {
+            Detach(log);
+        }
+    }
+
     public ValueTask<SseSlice> ReadAsync(string topic, string? after, int max, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();

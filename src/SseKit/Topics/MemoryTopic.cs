@@ -41,6 +41,51 @@ internal sealed class MemoryTopic(string name, TopicRetention retention, TimePro
         return new SseEntry { Id = id, PreviousId = previousId, Frame = append.Frame, EventType = append.EventType };
     }
 
+    /// <summary>Adds several events; nobody sees one of them without the rest.</summary>
+    /// <exception cref="ArgumentException">They are more than is kept.</exception>
+    public SseEntry[] Append(IReadOnlyList<SseAppend> appends)
+    {
+        var entries = new SseEntry[appends.Count];
+        WaiterQueue.Batch waiting = default;
+        Action? grown;
+        lock (Gate)
+        {
+            var bytes = 0L;
+            for (var i = 0; i < entries.Length; i++)
+            {
+                var id = IdOf(Head + i + 1);
+                bytes += LogSegment.FrameLength(appends[i].Frame.Length, id);
+                entries[i] = new SseEntry
+                {
+                    Id = id,
+                    PreviousId = i == 0 ? IdOf(Head) : entries[i - 1].Id,
+                    Frame = appends[i].Frame,
+                    EventType = appends[i].EventType,
+                };
+            }
+
+            if (entries.Length > 1 && !Holds(entries.Length, bytes))
+            {
+                throw new ArgumentException(
+                    $"{entries.Length} events of {bytes} bytes are more than the topic '{Name}' keeps: the first would be gone before anybody could read them, so none was published. Publish fewer at once, or raise SseOptions.MaxEventsPerTopic, SseOptions.MaxBytesPerTopic or the topic's rule in SseOptions.Retention.",
+                    nameof(appends));
+            }
+
+            for (var i = 0; i < entries.Length; i++)
+            {
+                // The first takes all who wait: nobody can begin to meanwhile.
+                var woken = Append(entries[i].Frame.Span, entries[i].Id, storedId: null, entries[i].EventType);
+                waiting = i == 0 ? woken : waiting;
+            }
+
+            grown = _grown;
+        }
+
+        waiting.Wake();
+        grown?.Invoke();
+        return entries;
+    }
+
     public SseSlice Read(string? after, int max)
     {
         lock (Gate)

@@ -38,15 +38,9 @@ internal sealed class SseTopics : ISseTopics
     public ValueTask<string> PublishAsync(string topic, SseEvent item, CancellationToken cancellationToken = default)
     {
         TopicName.Check(topic);
-        if (item.EventId is not null)
+        if (PublishedEvent.Fault(item) is { } fault)
         {
-            throw new ArgumentException(
-                "An event that is published carries no EventId: the topic gives the ids, by which clients resume. Put yours into the data.", nameof(item));
-        }
-
-        if (item.IsComment)
-        {
-            throw new ArgumentException("A comment can't be published: it has no data and no id to resume by. Publish an event.", nameof(item));
+            throw new ArgumentException(fault, nameof(item));
         }
 
         if (cancellationToken.IsCancellationRequested)
@@ -56,6 +50,11 @@ internal sealed class SseTopics : ISseTopics
 
         var body = ScratchFrames.Rent();
         EventFrame.WriteBody(body, item, _json);
+        if (PublishedEvent.SizeFault(body.Written.Length, _options) is { } tooLarge)
+        {
+            throw new ArgumentException(tooLarge, nameof(item));
+        }
+
         if (_memory is not null)
         {
             using var trace = PublishTrace.Start(topic, body.Written.Length);
@@ -76,6 +75,19 @@ internal sealed class SseTopics : ISseTopics
         var append = new SseAppend { Frame = body.Written.ToArray(), EventType = item.EventType };
         body.Return();
         return StoreAsync(topic, append, cancellationToken);
+    }
+
+    public ValueTask<IReadOnlyList<string>> PublishAsync(string topic, IReadOnlyList<SseEvent> items, CancellationToken cancellationToken = default)
+    {
+        TopicName.Check(topic);
+        ArgumentNullException.ThrowIfNull(items);
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled<IReadOnlyList<string>>(cancellationToken);
+        }
+
+        var appends = PublishedEvent.EncodeAll(items, _options, _json, nameof(items));
+        return appends.Length == 0 ? ValueTask.FromResult<IReadOnlyList<string>>([]) : StoreAsync(topic, appends, cancellationToken);
     }
 
     public async ValueTask<string> GetPositionAsync(string topic, CancellationToken cancellationToken = default)
@@ -159,6 +171,28 @@ internal sealed class SseTopics : ISseTopics
             var id = (await _backlog.AppendAsync(topic, append, cancellationToken)).Id;
             Published(trace, id);
             return id;
+        }
+        catch (Exception exception)
+        {
+            PublishTrace.Failed(trace, exception);
+            throw;
+        }
+    }
+
+    private async ValueTask<IReadOnlyList<string>> StoreAsync(string topic, SseAppend[] appends, CancellationToken cancellationToken)
+    {
+        using var trace = PublishTrace.StartBatch(topic, appends.Length);
+        try
+        {
+            var entries = await _backlog.AppendAsync(topic, appends, cancellationToken);
+            _metrics.Published(appends.Length);
+            var ids = new string[appends.Length];
+            for (var i = 0; i < ids.Length; i++)
+            {
+                ids[i] = entries[i].Id;
+            }
+
+            return ids;
         }
         catch (Exception exception)
         {

@@ -71,6 +71,9 @@ internal abstract class TopicLog(TopicRetention retention, TimeProvider time)
         }
     }
 
+    /// <summary>Whether so much is kept at once.</summary>
+    protected bool Holds(int events, long bytes) => events <= retention.MaxEvents && bytes <= retention.MaxBytes;
+
     /// <summary>Finds the frame after a position: false when it has been trimmed; a null segment when there is none yet.</summary>
     public bool TryLocate(long position, out LogSegment? segment, out int index)
     {

@@ -22,6 +22,8 @@ public class OptionsTests
         ["no events"] = (o => o.MaxEventsPerTopic = 0, ["SseOptions.MaxEventsPerTopic is 0", "between 1 and 10000000"]),
         ["few bytes"] = (o => o.MaxBytesPerTopic = 1023, ["SseOptions.MaxBytesPerTopic is 1023", "between 1024 and 1073741824"]),
         ["no topics"] = (o => o.MaxTopics = 0, ["SseOptions.MaxTopics is 0", "between 1 and"]),
+        ["small events only"] = (o => o.MaxEventSize = 1023, ["SseOptions.MaxEventSize is 1023", "between 1024 and 1073741824"]),
+        ["events of any size"] = (o => o.MaxEventSize = int.MaxValue, ["SseOptions.MaxEventSize is 2147483647"]),
         ["events of no age"] = (o => o.MaxEventAge = TimeSpan.FromMilliseconds(999), ["SseOptions.MaxEventAge is 00:00:00.9990000", "between 1 s and 365 days", "Timeout.InfiniteTimeSpan"]),
         ["events for ever and a day"] = (o => o.MaxEventAge = TimeSpan.FromDays(366), ["SseOptions.MaxEventAge is 366.00:00:00"]),
         ["topics that are gone at once"] = (o => o.IdleTopicTimeout = TimeSpan.FromSeconds(59), ["SseOptions.IdleTopicTimeout is 00:00:59", "between 1 minute and 365 days", "Timeout.InfiniteTimeSpan"]),
@@ -91,7 +93,7 @@ public class OptionsTests
             o.KeepAliveInterval = TimeSpan.FromMilliseconds(100);
             o.ReconnectionInterval = TimeSpan.Zero;
             o.MaxEventsPerTopic = 1;
-            o.MaxBytesPerTopic = 1024;
+            o.MaxBytesPerTopic = o.MaxEventSize = 1024;
             o.MaxTopics = 1;
             o.MaxEventAge = TimeSpan.FromSeconds(1);
             o.IdleTopicTimeout = TimeSpan.FromMinutes(1);
@@ -102,7 +104,7 @@ public class OptionsTests
         {
             o.KeepAliveInterval = o.ReconnectionInterval = TimeSpan.FromDays(1);
             o.MaxEventsPerTopic = o.MaxTopics = 10_000_000;
-            o.MaxBytesPerTopic = 1024 * 1024 * 1024;
+            o.MaxBytesPerTopic = o.MaxEventSize = 1024 * 1024 * 1024;
             o.BacklogPollInterval = TimeSpan.FromHours(1);
             o.MaxEventAge = o.IdleTopicTimeout = TimeSpan.FromDays(365);
             o.Retention.Add(new SseRetentionRule { Topic = "a", MaxEvents = 10_000_000, MaxBytes = 1024 * 1024 * 1024, MaxAge = TimeSpan.FromDays(365) });

@@ -50,9 +50,13 @@ internal sealed class RandomSchedule : IDisposable
                 Pause = PauseAsync,
                 PageSize = asked => _random.Next(1, Math.Min(asked, 5) + 1),
                 Rings = () => _random.Next(100) >= _missPercent,
-                OnStored = (topic, entry) =>
+                OnStored = (topic, entries) =>
                 {
-                    Topic(topic).Appended(entry.Id, entry.PreviousId, DataOf(entry));
+                    foreach (var entry in entries)
+                    {
+                        Topic(topic).Appended(entry.Id, entry.PreviousId, DataOf(entry));
+                    }
+
                     Observe();
                 },
             };
@@ -280,30 +284,46 @@ internal sealed class RandomSchedule : IDisposable
 
     private async Task PublishAsync(Publisher publisher, TopicModel topic)
     {
-        var type = OneOf(null, "tick");
-        var data = $"{type ?? "message"} {++_published}{OneOf("", "\nof two lines", new string('.', _random.Next(600)))}";
-        Trace($"publish {data.Length} as {_published} to {topic.Name}");
-        string id;
+        var items = Enumerable.Range(0, OneOf(1, 1, 1, _random.Next(2, 5))).Select(_ => NewEvent()).ToArray();
+        Trace($"publish {string.Join(" and ", items.Select(item => $"{item.Data!.Length} bytes"))} up to {_published} to {topic.Name}");
+        IReadOnlyList<string> ids;
         try
         {
-            id = await _services.GetRequiredService<ISseTopics>().PublishAsync(topic.Name, new SseEvent(data, type));
+            var topics = _services.GetRequiredService<ISseTopics>();
+            ids = items.Length == 1 ? [await topics.PublishAsync(topic.Name, items[0])] : await topics.PublishAsync(topic.Name, items);
         }
         catch (StoreException)
         {
             return;
         }
-
-        if (_store is null)
+        catch (ArgumentException) when (_store is null && items.Length > 1)
         {
-            topic.Appended(id, topic.Head.Id, data);
-            Observe();
+            Require(items.Length > _maxEvents || items.Sum(item => item.Data!.Length + 100) > _maxBytes, "Too many events at once, and they were not.");
+            return;
         }
 
-        var node = topic.Find(id);
-        Require(node?.Data == data, $"PublishAsync returned {id}, which is {node}.");
-        Require(!publisher.Last.TryGetValue(topic, out var last) || last < node!.Ordinal, "Awaited publishes were turned round.");
-        publisher.Last[topic] = node!.Ordinal;
-        Trace($"published {node}");
+        for (var i = 0; i < ids.Count; i++)
+        {
+            if (_store is null)
+            {
+                topic.Appended(ids[i], topic.Head.Id, items[i].Data!);
+            }
+
+            var node = topic.Find(ids[i]);
+            Require(node?.Data == items[i].Data, $"PublishAsync returned {ids[i]}, which is {node}.");
+            Require(i == 0 || node!.Parent!.Id == ids[i - 1], $"{node} was published together with what it does not follow.");
+            Require(!publisher.Last.TryGetValue(topic, out var last) || last < node!.Ordinal, "Awaited publishes were turned round.");
+            publisher.Last[topic] = node!.Ordinal;
+            Trace($"published {node}");
+        }
+
+        Observe();
+    }
+
+    private SseEvent NewEvent()
+    {
+        var type = OneOf(null, "tick");
+        return new SseEvent($"{type ?? "message"} {++_published}{OneOf("", "\nof two lines", new string('.', _random.Next(600)))}", type);
     }
 
     private void Connect(Client client, string? id)
