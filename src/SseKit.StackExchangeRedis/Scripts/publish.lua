@@ -1,15 +1,30 @@
-local w, event_type, frame, trim, max_events, max_age, expiry, channel, elapsed = unpack(ARGV)
+-- What all events of one step share, and then three arguments for each: what its publisher made unique, its type, its frame.
+local trim, max_events, max_age, expiry, channel, elapsed = unpack(ARGV, 1, 6)
+local from, each = 7, 3
+local count = (#ARGV - from + 1) / each
+
+-- The ids of events that are here already. They lie side by side, since nothing comes between the steps of a script.
+local function stored(last)
+    local entries = redis.call('XREVRANGE', key, last, '-', 'COUNT', count)
+    local answer = { '?' }
+    if #entries == count and entries[count][2][4] == ARGV[from] then
+        answer = { entries[count][2][6] }
+        for i = count, 1, -1 do answer[#answer + 1] = id_of(entries[i]) end
+    end
+    return answer
+end
 
 -- Sent again, because the answer to the first attempt was lost `elapsed` ms ago or less: it may be there already. What is searched goes back
 -- five seconds further than that, for a clock that was set or a replica's that differs.
 if elapsed ~= '' then
+    local w = ARGV[#ARGV - each + 1]
     local since = now() - elapsed - 5000
     local below, first, done = '+', nil, false
     while not done do
         local page = redis.call('XREVRANGE', key, below, '-', 'COUNT', 100)
         for i = 1, #page do
             first = page[i]
-            if in_chain(first[2]) and first[2][4] == w and first[2][6] ~= '' then return { id_of(first), first[2][6] } end
+            if in_chain(first[2]) and first[2][4] == w and first[2][6] ~= '' then return stored(first[1]) end
             if ms(first[1]) < since then done = true break end
         end
         if #page < 100 and not done then
@@ -21,9 +36,15 @@ if elapsed ~= '' then
     end
 end
 
-local previous = head(w)
-local id = redis.call('XADD', key, 'MAXLEN', trim, max_events, '*', 'v', '1', 'w', w, 'p', previous, 't', event_type, 'f', frame)
-if max_age ~= '0' then redis.pcall('XTRIM', key, 'MINID', '~', string.format('%.0f', math.max(0, ms(id) - max_age))) end
+local previous = head(ARGV[from])
+local answer = { previous }
+for i = from, #ARGV, each do
+    local w, event_type, frame = unpack(ARGV, i, i + each - 1)
+    local id = redis.call('XADD', key, 'MAXLEN', trim, max_events, '*', 'v', '1', 'w', w, 'p', previous, 't', event_type, 'f', frame)
+    previous = id .. '-' .. w
+    answer[#answer + 1] = previous
+end
+if max_age ~= '0' then redis.pcall('XTRIM', key, 'MINID', '~', string.format('%.0f', math.max(0, ms(previous) - max_age))) end
 keep(expiry)
 redis.pcall('PUBLISH', channel, '')
-return { id .. '-' .. w, previous }
+return answer

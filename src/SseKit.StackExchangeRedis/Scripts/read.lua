@@ -1,7 +1,7 @@
 local after, after_w, max, max_age, expiry, w = unpack(ARGV)
 max = tonumber(max)
 
-local answer = { head(w), 0 }
+local answer = { head(w), 0, now() }
 keep(expiry)
 if max == 0 then return answer end
 
