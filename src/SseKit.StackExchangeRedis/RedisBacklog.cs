@@ -14,6 +14,9 @@ internal sealed class RedisBacklog : ISseBacklog
     // Up to here a trim by whole blocks would keep many times what was asked for, and an exact one costs next to nothing.
     private const int TrimmedExactly = 100;
 
+    // What read.lua answers for each entry.
+    private const int EntryParts = 6;
+
     private readonly string _writer = EntryId.NewWriter();
     private readonly RedisConnection _connection;
     private readonly RedisBells _bells;
@@ -43,7 +46,7 @@ internal sealed class RedisBacklog : ISseBacklog
         RedisValue[] arguments =
         [
             mark, append.EventType ?? "", append.Frame, _options.MaxEvents < TrimmedExactly ? "=" : "~", _options.MaxEvents, _maxAge, _expiry,
-            link.ChannelPrefix + key, "",
+            link.ChannelPrefix + key, append.Key ?? "", "",
         ];
         if (!database.IsConnected(key, CommandFlags.DemandMaster))
         {
@@ -59,7 +62,7 @@ internal sealed class RedisBacklog : ISseBacklog
                 var answer = (RedisResult[])(await database.ScriptEvaluateAsync(RedisScripts.Publish, [key], arguments, CommandFlags.DemandMaster)
                     .WaitAsync(cancellationToken))!;
                 return answer.Length == 2
-                    ? new SseEntry { Id = (string)answer[0]!, PreviousId = (string)answer[1]!, Frame = append.Frame, EventType = append.EventType }
+                    ? new SseEntry { Id = (string)answer[0]!, PreviousId = (string)answer[1]!, Frame = append.Frame, EventType = append.EventType, Key = append.Key }
                     : throw new SseUnknownOutcomeException(topic, lost);
             }
             catch (Exception exception) when (lost is null && WasRefused(exception))
@@ -103,13 +106,13 @@ internal sealed class RedisBacklog : ISseBacklog
             _foreign.Skipped(topic);
         }
 
-        var entries = new List<SseEntry>((answer.Length - 2) / 5);
-        for (var i = 2; i + 5 <= answer.Length; i += 5)
+        var entries = new List<SseEntry>((answer.Length - 2) / EntryParts);
+        for (var i = 2; i + EntryParts <= answer.Length; i += EntryParts)
         {
             // Of a later version nothing but the chain is known. Left out, the event after it does not continue what came before: a gap is told.
             if ((string?)answer[i + 2] == "1")
             {
-                entries.Add(Entry(topic, answer.AsSpan(i, 5)));
+                entries.Add(Entry(topic, answer.AsSpan(i, EntryParts)));
             }
         }
 
@@ -163,15 +166,17 @@ internal sealed class RedisBacklog : ISseBacklog
             frame = [];
         }
 
-        var type = (string?)parts[3];
         return new SseEntry
         {
             Id = (string)parts[0]!,
             PreviousId = (string)parts[1]!,
             Frame = frame,
-            EventType = string.IsNullOrEmpty(type) ? null : type,
+            EventType = TextOf(parts[3]),
+            Key = TextOf(parts[5]),
         };
     }
+
+    private static string? TextOf(RedisResult part) => (string?)part is { Length: > 0 } text ? text : null;
 
     /// <summary>Whether it is whole lines of UTF-8 that end no event and set no id: anything else would break what comes after it.</summary>
     private static bool IsFrame(ReadOnlySpan<byte> frame) =>

@@ -99,7 +99,7 @@ public sealed class SseOptions
     /// <summary>How many events a topic keeps for replay. Default 1,000; 1 to 10,000,000. With an own <see cref="ISseBacklog"/>: how many of them this node keeps at hand.</summary>
     public int MaxEventsPerTopic { get; set; } = 1_000;
 
-    /// <summary>How many bytes of encoded events a topic keeps for replay; the newest event is kept however large. Default 1 MiB; 1 KiB to 1 GiB.</summary>
+    /// <summary>How many bytes of encoded events, and of their keys, a topic keeps for replay; the newest event is kept however large. Default 1 MiB; 1 KiB to 1 GiB.</summary>
     public long MaxBytesPerTopic { get; set; } = 1024 * 1024;
 
     /// <summary>How many topics the in-memory backlog holds. Default 10,000; 1 to 10,000,000. Publishing to one more fails.</summary>

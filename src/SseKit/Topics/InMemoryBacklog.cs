@@ -12,13 +12,13 @@ internal sealed class InMemoryBacklog(SseOptions options) : ISseBacklog
     // Topics that nobody reads and nobody ever published to. They stay as long as there is room: their position may stand in a page.
     private readonly HashSet<MemoryTopic> _unused = [];
 
-    public string Append(string topic, ReadOnlySpan<byte> body, string? eventType)
+    public string Append(string topic, ReadOnlySpan<byte> body, string? eventType, string? key)
     {
         // The reader's place keeps the topic from being dropped between finding it and writing to it.
         var log = Attach(topic);
         try
         {
-            return log.Append(body, eventType);
+            return log.Append(body, eventType, key);
         }
         finally
         {

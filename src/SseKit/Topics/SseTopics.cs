@@ -61,7 +61,7 @@ internal sealed class SseTopics : ISseTopics
             using var trace = PublishTrace.Start(topic, body.Written.Length);
             try
             {
-                var id = _memory.Append(topic, body.Written, item.EventType);
+                var id = _memory.Append(topic, body.Written, item.EventType, item.Key);
                 body.Return();
                 Published(trace, id);
                 return ValueTask.FromResult(id);
@@ -73,7 +73,7 @@ internal sealed class SseTopics : ISseTopics
             }
         }
 
-        var append = new SseAppend { Frame = body.Written.ToArray(), EventType = item.EventType };
+        var append = new SseAppend { Frame = body.Written.ToArray(), EventType = item.EventType, Key = item.Key };
         body.Return();
         return StoreAsync(topic, append, cancellationToken);
     }

@@ -103,15 +103,15 @@ internal abstract class TopicLog(int maxEvents, long maxBytes)
     }
 
     /// <summary>Adds a frame. Under the gate; what it returns is to be woken outside.</summary>
-    protected WaiterQueue.Batch Append(ReadOnlySpan<byte> body, string id, string? storedId, string? eventType)
+    protected WaiterQueue.Batch Append(ReadOnlySpan<byte> body, string id, string? storedId, string? eventType, string? key)
     {
         var last = _segments.Count == 0 ? null : _segments[^1];
-        if (last is null || !last.TryAppend(body, id, storedId, eventType))
+        if (last is null || !last.TryAppend(body, id, storedId, eventType, key))
         {
             var length = LogSegment.FrameLength(body.Length, id);
             var capacity = Math.Max(length, Math.Clamp((last?.Capacity ?? 0) * 2, SmallestSegment, LargestSegment));
             var next = new LogSegment(Head + 1, capacity);
-            next.TryAppend(body, id, storedId, eventType);
+            next.TryAppend(body, id, storedId, eventType, key);
             _segments.Add(next);
             if (last is not null)
             {
@@ -121,7 +121,8 @@ internal abstract class TopicLog(int maxEvents, long maxBytes)
         }
 
         Head++;
-        _bytes += LogSegment.FrameLength(body.Length, id);
+        var newest = _segments[^1];
+        _bytes += newest.Entry(newest.Count - 1).Size;
 
         // The newest event stays, however large.
         while (Base < Head - 1 && (Head - Base > maxEvents || _bytes > maxBytes))
@@ -174,7 +175,7 @@ internal abstract class TopicLog(int maxEvents, long maxBytes)
         var segment = _segments[0];
         var entry = segment.Entry((int)(Base + 1 - segment.First));
         Base++;
-        _bytes -= entry.Length;
+        _bytes -= entry.Size;
         OnTrimmed(entry);
         if (Base == segment.First + segment.Count - 1)
         {
