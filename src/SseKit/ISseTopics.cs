@@ -36,9 +36,16 @@ public interface ISseTopics
     /// <param name="topic">The topic.</param>
     /// <param name="lastEventId">The id after which to go on; null to begin at <paramref name="start"/>.</param>
     /// <param name="start"><see cref="SseStart.Live"/> or <see cref="SseStart.Earliest"/>.</param>
+    /// <param name="filter">
+    /// Asked about the type and the key of each event; those that it rejects are passed by. Null lets all pass. What it throws, the reading throws.
+    /// </param>
     /// <param name="cancellationToken">Ends the subscription; the stream then ends without an exception.</param>
     /// <returns>The events, with their ids. It never ends by itself.</returns>
     /// <exception cref="ArgumentException">The topic's name is not acceptable, or <paramref name="start"/> asks for a snapshot.</exception>
     IAsyncEnumerable<SseEvent> SubscribeAsync(
-        string topic, string? lastEventId = null, SseStart start = SseStart.Live, CancellationToken cancellationToken = default);
+        string topic,
+        string? lastEventId = null,
+        SseStart start = SseStart.Live,
+        Func<SseTopicEvent, bool>? filter = null,
+        CancellationToken cancellationToken = default);
 }

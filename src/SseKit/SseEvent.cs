@@ -92,7 +92,7 @@ public readonly struct SseEvent
     }
 
     /// <summary>
-    /// Topics: whom or what the event is about, for subscribers to choose by without looking into the payload. It is
+    /// Topics: whom or what the event is about, for <see cref="SseStreamOptions.Filter"/> to choose by without looking into the payload. It is
     /// kept with the event and never sent to a client. At most 1,024 bytes of UTF-8; null or empty is none.
     /// </summary>
     /// <exception cref="ArgumentException">The value is too long, or holds NUL or half a surrogate pair, or the event is a comment.</exception>

@@ -9,6 +9,9 @@ internal enum CursorRead
     /// <summary>Nothing yet.</summary>
     Empty,
 
+    /// <summary>Nothing that the reader wants, in all of a segment; there is more.</summary>
+    Skipped,
+
     /// <summary>What comes next is not in the log any more.</summary>
     Lapped,
 }
@@ -37,8 +40,8 @@ internal sealed class LogCursor(TopicLog log) : LogWaiter
         (_segment, _index) = (null, 0);
     }
 
-    /// <summary>Takes everything at hand up to the end of a segment.</summary>
-    public CursorRead Read(out ReadOnlyMemory<byte> frames)
+    /// <summary>Takes everything at hand up to the end of a segment, or the first run of it that is wanted.</summary>
+    public CursorRead Read(out ReadOnlyMemory<byte> frames, Selection? selection = null)
     {
         frames = default;
         while (true)
@@ -61,11 +64,30 @@ internal sealed class LogCursor(TopicLog log) : LogWaiter
             var count = _segment.Count;
             if (_index < count)
             {
-                frames = _segment.Frames(_index, count);
-                _index = count;
-                _position = _segment.First + count - 1;
-                _id = _segment.Entry(count - 1).Id;
-                return CursorRead.Frames;
+                var taken = true;
+                if (selection is null)
+                {
+                    frames = _segment.Frames(_index, count);
+                    _index = count;
+                }
+                else
+                {
+                    taken = selection.TryTake(_segment, ref _index, count, out frames);
+                }
+
+                _position = _segment.First + _index - 1;
+                _id = _segment.Entry(_index - 1).Id;
+                if (taken)
+                {
+                    return CursorRead.Frames;
+                }
+
+                if (next is not null)
+                {
+                    return CursorRead.Skipped;
+                }
+
+                continue;
             }
 
             if (next is not null)

@@ -6,7 +6,7 @@ namespace SseKit.Topics;
 /// A run of frames in one array, back to back, so that a reader who is behind takes them all in one copy. Written under the log's gate by
 /// one thread at a time, read without a lock: what lies below <see cref="Count"/> never changes.
 /// </summary>
-internal sealed class LogSegment(long first, int capacity)
+internal sealed class LogSegment(long first, int capacity) : IFrameRun
 {
     private readonly byte[] _bytes = new byte[capacity];
     private LogEntry[] _entries = new LogEntry[4];
@@ -71,6 +71,12 @@ internal sealed class LogSegment(long first, int capacity)
         var entries = Volatile.Read(ref _entries);
         var start = entries[from].Start;
         return _bytes.AsMemory(start, entries[to - 1].End - start);
+    }
+
+    public SseTopicEvent About(int index)
+    {
+        var entry = Entry(index);
+        return new SseTopicEvent { EventType = entry.EventType ?? "", Key = entry.Key };
     }
 
     /// <summary>A frame without its id and blank line.</summary>

@@ -85,7 +85,11 @@ internal sealed class SseTopics : ISseTopics
     }
 
     public IAsyncEnumerable<SseEvent> SubscribeAsync(
-        string topic, string? lastEventId = null, SseStart start = SseStart.Live, CancellationToken cancellationToken = default)
+        string topic,
+        string? lastEventId = null,
+        SseStart start = SseStart.Live,
+        Func<SseTopicEvent, bool>? filter = null,
+        CancellationToken cancellationToken = default)
     {
         TopicName.Check(topic);
         if (start is not (SseStart.Live or SseStart.Earliest))
@@ -98,6 +102,7 @@ internal sealed class SseTopics : ISseTopics
             Topic = topic,
             LastEventId = string.IsNullOrEmpty(lastEventId) ? null : lastEventId,
             Start = start,
+            Selection = filter is null ? null : new Selection(filter, checkpoints: false),
             GapEventType = _options.GapEventType,
             Json = _json,
         };
