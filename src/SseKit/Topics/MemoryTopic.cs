@@ -18,6 +18,9 @@ internal sealed class MemoryTopic(string name, int maxEvents, long maxBytes) : T
     /// <summary>How many read it. Kept by the backlog, under the backlog's gate.</summary>
     public int Readers { get; set; }
 
+    /// <summary>How many of these are subscriptions, and not a publisher's step that is over in a moment. Kept as <see cref="Readers"/> is.</summary>
+    public int Subscribers { get; set; }
+
     /// <summary>Whether it never had an event: then nothing is lost with it but its origin.</summary>
     public bool IsBlank
     {

@@ -48,6 +48,9 @@ internal sealed class Selection(Func<SseTopicEvent, bool>? filter, bool checkpoi
         return true;
     }
 
+    /// <summary>Whether an event is given that has no place in the log.</summary>
+    public bool Takes(SseTopicEvent about) => filter is null || filter(about);
+
     /// <summary>Begins with a page of the store.</summary>
     public void Begin(StorePage page) => (_page, _pageIndex) = (page, 0);
 

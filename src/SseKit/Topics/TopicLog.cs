@@ -12,6 +12,7 @@ internal abstract class TopicLog(int maxEvents, long maxBytes)
 
     private readonly List<LogSegment> _segments = [];
     private readonly WaiterQueue _waiting = new();
+    private EphemeralChain? _ephemerals;
     private long _bytes;
 
     protected Lock Gate { get; } = new();
@@ -21,6 +22,9 @@ internal abstract class TopicLog(int maxEvents, long maxBytes)
 
     /// <summary>The position before the earliest event that is kept. Read under the gate.</summary>
     protected long Base { get; private set; }
+
+    /// <summary>The events that are not kept; null as long as there were none.</summary>
+    public EphemeralChain? Ephemerals => Volatile.Read(ref _ephemerals);
 
     /// <summary>Counts how often the log broke off and began anew behind a break.</summary>
     public int Breaks { get; private set; }
@@ -79,12 +83,49 @@ internal abstract class TopicLog(int maxEvents, long maxBytes)
         }
     }
 
-    /// <summary>Queues a reader at a position to be woken by the next event; false when there is something for it at once.</summary>
-    public bool TryWait(LogWaiter waiter, long position)
+    /// <summary>The last event that is not kept, where who begins to listen now begins.</summary>
+    public EphemeralFrame? NewestEphemeral()
     {
         lock (Gate)
         {
-            if (position != Head || waiter.Cancelled)
+            return _ephemerals?.Last;
+        }
+    }
+
+    /// <summary>Hands an event to whoever reads now, behind what they have not read yet.</summary>
+    public void AddEphemeral(ReadOnlySpan<byte> body, string? eventType, string? key)
+    {
+        var frame = new byte[body.Length + 1];
+        body.CopyTo(frame);
+        frame[^1] = (byte)'\n';
+        WaiterQueue.Batch waiting;
+        lock (Gate)
+        {
+            var ephemeral = new EphemeralFrame(frame, Head, new SseTopicEvent { EventType = eventType ?? "", Key = key });
+            if (_ephemerals is null)
+            {
+                Volatile.Write(ref _ephemerals, new EphemeralChain(ephemeral));
+            }
+            else
+            {
+                _ephemerals.Add(ephemeral);
+            }
+
+            waiting = _waiting.TakeAll();
+        }
+
+        waiting.Wake();
+    }
+
+    /// <summary>
+    /// Queues a reader at a position to be woken by the next event; false when there is something for it at once. It has heard
+    /// <paramref name="heard"/> of the events that are not kept; who does not listen for those gives <see cref="NewestEphemeral"/>.
+    /// </summary>
+    public bool TryWait(LogWaiter waiter, long position, EphemeralFrame? heard)
+    {
+        lock (Gate)
+        {
+            if (position != Head || heard != _ephemerals?.Last || waiter.Cancelled)
             {
                 return false;
             }

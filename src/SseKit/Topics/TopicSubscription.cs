@@ -172,7 +172,7 @@ internal sealed class TopicSubscription(
     {
         _cursor.MoveTo(newest);
         _lease.Nudge();
-        await _cursor.WaitAsync();
+        await _cursor.WaitForGrowthAsync();
     }
 
     private async ValueTask<string> EarliestIdAsync(CancellationToken cancellationToken)
