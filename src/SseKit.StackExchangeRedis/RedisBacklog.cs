@@ -1,11 +1,10 @@
-using System.Text.Unicode;
 using Microsoft.Extensions.Logging;
 using StackExchange.Redis;
 
 namespace SseKit.StackExchangeRedis;
 
 /// <summary>Topics in Redis, each one stream under one key: so nothing ever needs two slots of a cluster, and what is lost is lost together.</summary>
-internal sealed class RedisBacklog : ISseBacklog
+internal sealed class RedisBacklog : ISseBacklog, ISseRelay
 {
     // How long an event whose answer was lost with the connection waits for the next one, to be sent again.
     private static readonly TimeSpan ResendWithin = TimeSpan.FromSeconds(3);
@@ -125,6 +124,24 @@ internal sealed class RedisBacklog : ISseBacklog
         return _bells.WatchAsync(topic, grown, cancellationToken);
     }
 
+    public async ValueTask SendAsync(string topic, SseAppend item, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var link = await _connection.GetAsync(cancellationToken);
+        if (!link.Database.IsConnected(Key(topic), CommandFlags.DemandMaster))
+        {
+            throw Away(link.Connection);
+        }
+
+        await link.Subscriber.PublishAsync(_bells.Channel(topic), EphemeralMessage.Encode(item)).WaitAsync(cancellationToken);
+    }
+
+    public ValueTask<IAsyncDisposable> ListenAsync(string topic, Action<SseAppend> received, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return _bells.ListenAsync(topic, received, cancellationToken);
+    }
+
     private static RedisValue Milliseconds(TimeSpan span) => span == Timeout.InfiniteTimeSpan ? 0 : (long)span.TotalMilliseconds;
 
     /// <summary>Whether Redis has certainly not got it: it said so, or it never was sent.</summary>
@@ -159,7 +176,7 @@ internal sealed class RedisBacklog : ISseBacklog
     private SseEntry Entry(string topic, ReadOnlySpan<RedisResult> parts)
     {
         var frame = (byte[])parts[4]!;
-        if (!IsFrame(frame))
+        if (!StoredFrame.IsWhole(frame))
         {
             // In the chain, but not of our making: its place is kept, as a block that moves the client's position and fires no event.
             _foreign.Skipped(topic);
@@ -177,15 +194,4 @@ internal sealed class RedisBacklog : ISseBacklog
     }
 
     private static string? TextOf(RedisResult part) => (string?)part is { Length: > 0 } text ? text : null;
-
-    /// <summary>Whether it is whole lines of UTF-8 that end no event and set no id: anything else would break what comes after it.</summary>
-    private static bool IsFrame(ReadOnlySpan<byte> frame) =>
-        frame.Length > 0
-        && frame[^1] == (byte)'\n'
-        && frame[0] != (byte)'\n'
-        && !frame.StartsWith("id"u8)
-        && frame.IndexOf("\n\n"u8) < 0
-        && frame.IndexOf("\nid"u8) < 0
-        && !frame.ContainsAny((byte)'\r', (byte)'\0')
-        && Utf8.IsValid(frame);
 }

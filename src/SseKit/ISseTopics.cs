@@ -25,8 +25,8 @@ public interface ISseTopics
     /// and is not told. What is kept stays whole and in order beside it.
     /// </summary>
     /// <remarks>
-    /// To a subscriber that is up to date it comes after what the same caller published before it, and before what it publishes after it. With a
-    /// store of its own that holds as long as no bell of the store is missed.
+    /// To a subscriber that is up to date it comes after what the same caller has published before it. In memory it comes before what that
+    /// caller publishes after it, too; from a store a node may have that at hand already.
     /// </remarks>
     /// <param name="topic">The topic, as for <see cref="PublishAsync"/>.</param>
     /// <param name="item">The event, as for <see cref="PublishAsync"/>. Filters see its type and its key.</param>
