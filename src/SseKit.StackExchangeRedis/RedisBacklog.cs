@@ -1,11 +1,10 @@
-using System.Text.Unicode;
 using Microsoft.Extensions.Logging;
 using StackExchange.Redis;
 
 namespace SseKit.StackExchangeRedis;
 
 /// <summary>Topics in Redis, each one stream under one key: so nothing ever needs two slots of a cluster, and what is lost is lost together.</summary>
-internal sealed class RedisBacklog : ISseBacklog
+internal sealed class RedisBacklog : ISseBacklog, ISseRelay
 {
     // How long an event whose answer was lost with the connection waits for the next one, to be sent again.
     private static readonly TimeSpan ResendWithin = TimeSpan.FromSeconds(3);
@@ -17,7 +16,11 @@ internal sealed class RedisBacklog : ISseBacklog
     // What publish.lua takes: some for all events, and some for each.
     private const int SharedArguments = 6;
     private const int ElapsedArgument = 5;
-    private const int ArgumentsEach = 3;
+    private const int ArgumentsEach = 4;
+
+    // What read.lua answers: some for all entries, and some for each.
+    private const int AnswerParts = 3;
+    private const int EntryParts = 6;
 
     private readonly string _writer = EntryId.NewWriter();
     private readonly RedisConnection _connection;
@@ -66,6 +69,7 @@ internal sealed class RedisBacklog : ISseBacklog
             arguments[at++] = EntryId.Mark(_writer, ++sequence);
             arguments[at++] = appends[i].EventType ?? "";
             arguments[at++] = appends[i].Frame;
+            arguments[at++] = appends[i].Key ?? "";
         }
 
         if (!database.IsConnected(key, CommandFlags.DemandMaster))
@@ -126,13 +130,13 @@ internal sealed class RedisBacklog : ISseBacklog
         }
 
         var now = (long)answer[2];
-        var entries = new List<SseEntry>((answer.Length - 3) / 5);
-        for (var i = 3; i + 5 <= answer.Length; i += 5)
+        var entries = new List<SseEntry>((answer.Length - AnswerParts) / EntryParts);
+        for (var i = AnswerParts; i + EntryParts <= answer.Length; i += EntryParts)
         {
             // Of a later version nothing but the chain is known. Left out, the event after it does not continue what came before: a gap is told.
             if ((string?)answer[i + 2] == "1")
             {
-                entries.Add(Entry(topic, now, answer.AsSpan(i, 5)));
+                entries.Add(Entry(topic, now, answer.AsSpan(i, EntryParts)));
             }
         }
 
@@ -143,6 +147,24 @@ internal sealed class RedisBacklog : ISseBacklog
     {
         cancellationToken.ThrowIfCancellationRequested();
         return _bells.WatchAsync(topic, grown, cancellationToken);
+    }
+
+    public async ValueTask SendAsync(string topic, SseAppend item, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var link = await _connection.GetAsync(cancellationToken);
+        if (!link.Database.IsConnected(Key(topic), CommandFlags.DemandMaster))
+        {
+            throw Away(link.Connection);
+        }
+
+        await link.Subscriber.PublishAsync(_bells.Channel(topic), EphemeralMessage.Encode(item)).WaitAsync(cancellationToken);
+    }
+
+    public ValueTask<IAsyncDisposable> ListenAsync(string topic, Action<SseAppend> received, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return _bells.ListenAsync(topic, received, cancellationToken);
     }
 
     private static RedisValue Milliseconds(TimeSpan span) => span == Timeout.InfiniteTimeSpan ? 0 : (long)span.TotalMilliseconds;
@@ -187,6 +209,7 @@ internal sealed class RedisBacklog : ISseBacklog
                 PreviousId = (string)answer[i]!,
                 Frame = appends[i].Frame,
                 EventType = appends[i].EventType,
+                Key = appends[i].Key,
             };
         }
 
@@ -196,14 +219,13 @@ internal sealed class RedisBacklog : ISseBacklog
     private SseEntry Entry(string topic, long now, ReadOnlySpan<RedisResult> parts)
     {
         var frame = (byte[])parts[4]!;
-        if (!IsFrame(frame))
+        if (!StoredFrame.IsWhole(frame))
         {
             // In the chain, but not of our making: its place is kept, as a block that moves the client's position and fires no event.
             _foreign.Skipped(topic);
             frame = [];
         }
 
-        var type = (string?)parts[3];
         var id = (string)parts[0]!;
         return new SseEntry
         {
@@ -211,18 +233,10 @@ internal sealed class RedisBacklog : ISseBacklog
             Age = EntryId.Age(id, now),
             PreviousId = (string)parts[1]!,
             Frame = frame,
-            EventType = string.IsNullOrEmpty(type) ? null : type,
+            EventType = TextOf(parts[3]),
+            Key = TextOf(parts[5]),
         };
     }
 
-    /// <summary>Whether it is whole lines of UTF-8 that end no event and set no id: anything else would break what comes after it.</summary>
-    private static bool IsFrame(ReadOnlySpan<byte> frame) =>
-        frame.Length > 0
-        && frame[^1] == (byte)'\n'
-        && frame[0] != (byte)'\n'
-        && !frame.StartsWith("id"u8)
-        && frame.IndexOf("\n\n"u8) < 0
-        && frame.IndexOf("\nid"u8) < 0
-        && !frame.ContainsAny((byte)'\r', (byte)'\0')
-        && Utf8.IsValid(frame);
+    private static string? TextOf(RedisResult part) => (string?)part is { Length: > 0 } text ? text : null;
 }

@@ -25,7 +25,7 @@ internal sealed class SqlBacklog : ISseBacklog
         Execute(connection, null, """
             CREATE TABLE IF NOT EXISTS sse_heads (topic TEXT PRIMARY KEY, head TEXT NOT NULL, position INTEGER NOT NULL);
             CREATE TABLE IF NOT EXISTS sse_events (topic TEXT NOT NULL, position INTEGER NOT NULL, id TEXT NOT NULL, previous TEXT NOT NULL,
-                type TEXT NULL, frame BLOB NOT NULL, PRIMARY KEY (topic, position), UNIQUE (id));
+                type TEXT NULL, key TEXT NULL, frame BLOB NOT NULL, PRIMARY KEY (topic, position), UNIQUE (id));
             """);
     }
 
@@ -44,10 +44,10 @@ internal sealed class SqlBacklog : ISseBacklog
             var (head, position) = Head(connection, transaction, topic);
             foreach (var append in appends)
             {
-                var entry = new SseEntry { Id = NewId(), PreviousId = head, Frame = append.Frame, EventType = append.EventType };
-                Execute(connection, transaction, "INSERT INTO sse_events VALUES ($topic, $position, $id, $previous, $type, $frame)",
+                var entry = new SseEntry { Id = NewId(), PreviousId = head, Frame = append.Frame, EventType = append.EventType, Key = append.Key };
+                Execute(connection, transaction, "INSERT INTO sse_events VALUES ($topic, $position, $id, $previous, $type, $key, $frame)",
                     ("$topic", topic), ("$position", ++position), ("$id", entry.Id), ("$previous", head), ("$type", append.EventType),
-                    ("$frame", append.Frame.ToArray()));
+                    ("$key", append.Key), ("$frame", append.Frame.ToArray()));
                 head = entry.Id;
                 entries.Add(entry);
             }
@@ -78,7 +78,7 @@ internal sealed class SqlBacklog : ISseBacklog
         var (head, _) = Head(connection, transaction, topic);
         var entries = new List<SseEntry>();
         using (var command = Command(connection, transaction, """
-            SELECT id, previous, type, frame FROM sse_events
+            SELECT id, previous, type, key, frame FROM sse_events
             WHERE topic = $topic AND position > COALESCE((SELECT position FROM sse_events WHERE topic = $topic AND id = $after), -1)
                 AND $after <> $head
             ORDER BY position LIMIT $max
@@ -93,7 +93,8 @@ internal sealed class SqlBacklog : ISseBacklog
                     Id = reader.GetString(0),
                     PreviousId = reader.GetString(1),
                     EventType = reader.IsDBNull(2) ? null : reader.GetString(2),
-                    Frame = reader.GetFieldValue<byte[]>(3),
+                    Key = reader.IsDBNull(3) ? null : reader.GetString(3),
+                    Frame = reader.GetFieldValue<byte[]>(4),
                 });
             }
         }

@@ -1,6 +1,7 @@
--- What all events of one step share, and then three arguments for each: what its publisher made unique, its type, its frame.
+-- What all events of one step share, and then four arguments for each: what its publisher made unique, its type, its
+-- frame, its key.
 local trim, max_events, max_age, expiry, channel, elapsed = unpack(ARGV, 1, 6)
-local from, each = 7, 3
+local from, each = 7, 4
 local count = (#ARGV - from + 1) / each
 
 -- The ids of events that are here already. They lie side by side, since nothing comes between the steps of a script.
@@ -39,8 +40,13 @@ end
 local previous = head(ARGV[from])
 local answer = { previous }
 for i = from, #ARGV, each do
-    local w, event_type, frame = unpack(ARGV, i, i + each - 1)
-    local id = redis.call('XADD', key, 'MAXLEN', trim, max_events, '*', 'v', '1', 'w', w, 'p', previous, 't', event_type, 'f', frame)
+    local w, event_type, frame, event_key = unpack(ARGV, i, i + each - 1)
+    local fields = { 'v', '1', 'w', w, 'p', previous, 't', event_type, 'f', frame }
+    if event_key ~= '' then
+        fields[#fields + 1] = 'k'
+        fields[#fields + 1] = event_key
+    end
+    local id = redis.call('XADD', key, 'MAXLEN', trim, max_events, '*', unpack(fields))
     previous = id .. '-' .. w
     answer[#answer + 1] = previous
 end

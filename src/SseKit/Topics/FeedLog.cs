@@ -39,7 +39,7 @@ internal sealed class FeedLog : TopicLog
                     }
 
                     // The first takes all who wait: nobody can begin to meanwhile.
-                    var woken = Append(entry.Frame.Span, entry.Id, entry.Id, entry.EventType, entry.Age);
+                    var woken = Append(entry.Frame.Span, entry.Id, entry.Id, entry.EventType, entry.Key, entry.Age);
                     waiting = i == 0 ? woken : waiting;
                 }
             }

@@ -21,6 +21,9 @@ internal sealed class MemoryTopic(string name, TopicRetention retention, TimePro
     /// <summary>At which of the backlog's sweeps it was used last, once nobody reads it. Kept as <see cref="Readers"/> is.</summary>
     public int LastUsed { get; set; }
 
+    /// <summary>How many of these are subscriptions, and not a publisher's step that is over in a moment. Kept as <see cref="Readers"/> is.</summary>
+    public int Subscribers { get; set; }
+
     /// <summary>Whether it never had an event: then nothing is lost with it but its origin.</summary>
     public bool IsBlank
     {
@@ -33,12 +36,12 @@ internal sealed class MemoryTopic(string name, TopicRetention retention, TimePro
         }
     }
 
-    public string Append(ReadOnlySpan<byte> body, string? eventType) => Append(body, eventType, out _, linked: false);
+    public string Append(ReadOnlySpan<byte> body, string? eventType, string? key = null) => Append(body, eventType, key, out _, linked: false);
 
     public SseEntry Append(SseAppend append)
     {
-        var id = Append(append.Frame.Span, append.EventType, out var previousId, linked: true);
-        return new SseEntry { Id = id, PreviousId = previousId, Frame = append.Frame, EventType = append.EventType };
+        var id = Append(append.Frame.Span, append.EventType, append.Key, out var previousId, linked: true);
+        return new SseEntry { Id = id, PreviousId = previousId, Frame = append.Frame, EventType = append.EventType, Key = append.Key };
     }
 
     /// <summary>Adds several events; nobody sees one of them without the rest.</summary>
@@ -54,13 +57,14 @@ internal sealed class MemoryTopic(string name, TopicRetention retention, TimePro
             for (var i = 0; i < entries.Length; i++)
             {
                 var id = IdOf(Head + i + 1);
-                bytes += LogSegment.FrameLength(appends[i].Frame.Length, id);
+                bytes += LogEntry.SizeOf(LogSegment.FrameLength(appends[i].Frame.Length, id), appends[i].Key);
                 entries[i] = new SseEntry
                 {
                     Id = id,
                     PreviousId = i == 0 ? IdOf(Head) : entries[i - 1].Id,
                     Frame = appends[i].Frame,
                     EventType = appends[i].EventType,
+                    Key = appends[i].Key,
                 };
             }
 
@@ -74,7 +78,7 @@ internal sealed class MemoryTopic(string name, TopicRetention retention, TimePro
             for (var i = 0; i < entries.Length; i++)
             {
                 // The first takes all who wait: nobody can begin to meanwhile.
-                var woken = Append(entries[i].Frame.Span, entries[i].Id, storedId: null, entries[i].EventType);
+                var woken = Append(entries[i].Frame.Span, entries[i].Id, storedId: null, entries[i].EventType, entries[i].Key);
                 waiting = i == 0 ? woken : waiting;
             }
 
@@ -101,12 +105,14 @@ internal sealed class MemoryTopic(string name, TopicRetention retention, TimePro
             {
                 var segment = SegmentOf(++position);
                 var index = (int)(position - segment.First);
+                var entry = segment.Entry(index);
                 entries[i] = new SseEntry
                 {
                     Id = IdOf(position),
                     PreviousId = IdOf(position - 1),
                     Frame = segment.Body(index),
-                    EventType = segment.Entry(index).EventType,
+                    EventType = entry.EventType,
+                    Key = entry.Key,
                 };
             }
 
@@ -130,7 +136,7 @@ internal sealed class MemoryTopic(string name, TopicRetention retention, TimePro
         }
     }
 
-    private string Append(ReadOnlySpan<byte> body, string? eventType, out string previousId, bool linked)
+    private string Append(ReadOnlySpan<byte> body, string? eventType, string? key, out string previousId, bool linked)
     {
         string id;
         WaiterQueue.Batch waiting;
@@ -139,7 +145,7 @@ internal sealed class MemoryTopic(string name, TopicRetention retention, TimePro
         {
             previousId = linked ? IdOf(Head) : "";
             id = IdOf(Head + 1);
-            waiting = Append(body, id, storedId: null, eventType);
+            waiting = Append(body, id, storedId: null, eventType, key);
             grown = _grown;
         }
 

@@ -33,7 +33,7 @@ internal static class PublishedEvent
             EventFrame.WriteBody(bodies, item, json);
             ends[i] = bodies.Written.Length;
             Refuse(SizeFault(ends[i] - Start(ends, i), options), i, parameter);
-            appends[i] = new SseAppend { Frame = default, EventType = item.EventType };
+            appends[i] = new SseAppend { Frame = default, EventType = item.EventType, Key = item.Key };
         }
 
         var all = bodies.ReturnAsArray();

@@ -12,6 +12,7 @@ internal abstract class TopicLog(TopicRetention retention, TimeProvider time)
 
     private readonly List<LogSegment> _segments = [];
     private readonly WaiterQueue _waiting = new();
+    private EphemeralChain? _ephemerals;
     private long _bytes;
 
     /// <summary>For how long it keeps an event, or <see cref="Timeout.InfiniteTimeSpan"/>.</summary>
@@ -24,6 +25,9 @@ internal abstract class TopicLog(TopicRetention retention, TimeProvider time)
 
     /// <summary>The position before the earliest event that is kept. Read under the gate.</summary>
     protected long Base { get; private set; }
+
+    /// <summary>The events that are not kept; null as long as there were none.</summary>
+    public EphemeralChain? Ephemerals => Volatile.Read(ref _ephemerals);
 
     /// <summary>Counts how often the log broke off and began anew behind a break.</summary>
     public int Breaks { get; private set; }
@@ -96,12 +100,49 @@ internal abstract class TopicLog(TopicRetention retention, TimeProvider time)
         }
     }
 
-    /// <summary>Queues a reader at a position to be woken by the next event; false when there is something for it at once.</summary>
-    public bool TryWait(LogWaiter waiter, long position)
+    /// <summary>The last event that is not kept, where who begins to listen now begins.</summary>
+    public EphemeralFrame? NewestEphemeral()
     {
         lock (Gate)
         {
-            if (position != Head || waiter.Cancelled)
+            return _ephemerals?.Last;
+        }
+    }
+
+    /// <summary>Hands an event to whoever reads now, behind what they have not read yet.</summary>
+    public void AddEphemeral(ReadOnlySpan<byte> body, string? eventType, string? key)
+    {
+        var frame = new byte[body.Length + 1];
+        body.CopyTo(frame);
+        frame[^1] = (byte)'\n';
+        WaiterQueue.Batch waiting;
+        lock (Gate)
+        {
+            var ephemeral = new EphemeralFrame(frame, Head, new SseTopicEvent { EventType = eventType ?? "", Key = key });
+            if (_ephemerals is null)
+            {
+                Volatile.Write(ref _ephemerals, new EphemeralChain(ephemeral));
+            }
+            else
+            {
+                _ephemerals.Add(ephemeral);
+            }
+
+            waiting = _waiting.TakeAll();
+        }
+
+        waiting.Wake();
+    }
+
+    /// <summary>
+    /// Queues a reader at a position to be woken by the next event; false when there is something for it at once. It has heard
+    /// <paramref name="heard"/> of the events that are not kept; who does not listen for those gives <see cref="NewestEphemeral"/>.
+    /// </summary>
+    public bool TryWait(LogWaiter waiter, long position, EphemeralFrame? heard)
+    {
+        lock (Gate)
+        {
+            if (position != Head || heard != _ephemerals?.Last || waiter.Cancelled)
             {
                 return false;
             }
@@ -120,16 +161,16 @@ internal abstract class TopicLog(TopicRetention retention, TimeProvider time)
     }
 
     /// <summary>Adds a frame. Under the gate; what it returns is to be woken outside.</summary>
-    protected WaiterQueue.Batch Append(ReadOnlySpan<byte> body, string id, string? storedId, string? eventType, TimeSpan age = default)
+    protected WaiterQueue.Batch Append(ReadOnlySpan<byte> body, string id, string? storedId, string? eventType, string? key, TimeSpan age = default)
     {
         var at = retention.MaxAge == Timeout.InfiniteTimeSpan ? 0 : LogClock.Ago(age, LogClock.Now(time));
         var last = _segments.Count == 0 ? null : _segments[^1];
-        if (last is null || !last.TryAppend(body, id, storedId, eventType, at))
+        if (last is null || !last.TryAppend(body, id, storedId, eventType, key, at))
         {
             var length = LogSegment.FrameLength(body.Length, id);
             var capacity = Math.Max(length, Math.Clamp((last?.Capacity ?? 0) * 2, SmallestSegment, LargestSegment));
             var next = new LogSegment(Head + 1, capacity);
-            next.TryAppend(body, id, storedId, eventType, at);
+            next.TryAppend(body, id, storedId, eventType, key, at);
             _segments.Add(next);
             if (last is not null)
             {
@@ -139,7 +180,8 @@ internal abstract class TopicLog(TopicRetention retention, TimeProvider time)
         }
 
         Head++;
-        _bytes += LogSegment.FrameLength(body.Length, id);
+        var newest = _segments[^1];
+        _bytes += newest.Entry(newest.Count - 1).Size;
 
         // The newest event stays, however large.
         while (Base < Head - 1 && (Head - Base > retention.MaxEvents || _bytes > retention.MaxBytes))
@@ -208,7 +250,7 @@ internal abstract class TopicLog(TopicRetention retention, TimeProvider time)
         var segment = _segments[0];
         var entry = segment.Entry((int)(Base + 1 - segment.First));
         Base++;
-        _bytes -= entry.Length;
+        _bytes -= entry.Size;
         OnTrimmed(entry);
         if (Base == segment.First + segment.Count - 1)
         {

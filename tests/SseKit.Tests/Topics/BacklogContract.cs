@@ -29,14 +29,15 @@ public abstract class BacklogContract
     {
         var store = Create();
         var before = await AppendAsync(store, "orders", 1);
-        var together = await store.AppendAsync("orders", [Frame("1"), Frame("2") with { EventType = "tick" }, Frame("3")], Stop);
+        var together = await store.AppendAsync("orders", [Frame("1"), Frame("2") with { EventType = "tick", Key = "7" }, Frame("3")], Stop);
         var after = await AppendAsync(store, "orders", 1);
 
         var read = await ReadAllAsync(store, "orders", null);
         Assert.Equal([before[0].Id, .. together.Select(entry => entry.Id), after[0].Id], read.Select(entry => entry.Id));
         Assert.Equal([before[0].Id, together[0].Id, together[1].Id], together.Select(entry => entry.PreviousId));
         Assert.Equal(read.SkipLast(1).Select(entry => entry.Id), read.Skip(1).Select(entry => entry.PreviousId));
-        Assert.Equal([null, "tick", null], together.Select(entry => entry.EventType));
+        Assert.Equal([(null, null), ("tick", "7"), (null, null)], together.Select(entry => (entry.EventType, entry.Key)));
+        Assert.Equal([(null, null), ("tick", "7"), (null, null)], read.Skip(1).Take(3).Select(entry => (entry.EventType, entry.Key)));
         Assert.Equal(["data: 1\n", "data: 2\n", "data: 3\n"], read.Skip(1).Take(3).Select(entry => Encoding.UTF8.GetString(entry.Frame.Span)));
         Assert.Equal(["data: 1\n", "data: 2\n", "data: 3\n"], together.Select(entry => Encoding.UTF8.GetString(entry.Frame.Span)));
     }
@@ -91,19 +92,22 @@ public abstract class BacklogContract
     }
 
     [Fact]
-    public async Task Frames_and_event_types_come_back_unchanged()
+    public async Task Frames_event_types_and_keys_come_back_unchanged()
     {
         var store = Create();
         byte[] frame = [.. "event: tick\ndata: z"u8, 0xC3, 0xBC, .. "rich\ndata: \n"u8];
-        var entry = await store.AppendAsync("orders", new SseAppend { Frame = frame, EventType = "tick" }, Stop);
+        var entry = await store.AppendAsync("orders", new SseAppend { Frame = frame, EventType = "tick", Key = "customer/7 \u001f \"ü🦆\"\r\n" }, Stop);
         await store.AppendAsync("orders", new SseAppend { Frame = "data: 2\n"u8.ToArray() }, Stop);
 
         var read = await ReadAllAsync(store, "orders", null);
         Assert.Equal(frame, entry.Frame.ToArray());
         Assert.Equal(frame, read[0].Frame.ToArray());
         Assert.Equal("tick", read[0].EventType);
+        Assert.Equal("customer/7 \u001f \"ü🦆\"\r\n", read[0].Key);
+        Assert.Equal(read[0].Key, entry.Key);
         Assert.Equal("data: 2\n"u8.ToArray(), read[1].Frame.ToArray());
         Assert.Null(read[1].EventType);
+        Assert.Null(read[1].Key);
     }
 
     [Fact]

@@ -25,6 +25,16 @@ public class EventSizeTests
     }
 
     [Fact]
+    public void An_event_that_is_not_kept_may_be_no_larger()
+    {
+        using var stage = new TopicStage(options => options.MaxEventSize = 2_000);
+        using var client = stage.Connect(configure: options => options.SendStartPosition = false);
+        var refused = Assert.Throws<ArgumentException>(() => { _ = stage.Topics.PublishEphemeralAsync("orders", new string('x', 2_000), Stop).AsTask(); });
+        Assert.Contains("SseOptions.MaxEventSize is 2000", refused.Message, StringComparison.Ordinal);
+        Assert.Equal("", stage.Received(client));
+    }
+
+    [Fact]
     public void What_counts_is_what_is_sent_and_not_what_it_was_made_of()
     {
         // Two bytes a letter, and six more for each line.

@@ -63,7 +63,7 @@ internal sealed class SlowPagingBacklog(int maxEvents = 1_000, string? name = nu
             var stored = StoredOf(topic);
             foreach (var append in appends)
             {
-                entries.Add(new SseEntry { Id = NextId(), PreviousId = stored.Head, Frame = append.Frame, EventType = append.EventType });
+                entries.Add(new SseEntry { Id = NextId(), PreviousId = stored.Head, Frame = append.Frame, EventType = append.EventType, Key = append.Key });
                 stored.Entries.Add(entries[^1]);
             }
 
