@@ -50,7 +50,7 @@ internal sealed class MemoryTopic(string name, TopicRetention retention, TimePro
     {
         var entries = new SseEntry[appends.Count];
         WaiterQueue.Batch waiting = default;
-        Action? grown;
+        Action? bell;
         lock (Gate)
         {
             var bytes = 0L;
@@ -82,11 +82,11 @@ internal sealed class MemoryTopic(string name, TopicRetention retention, TimePro
                 waiting = i == 0 ? woken : waiting;
             }
 
-            grown = _grown;
+            bell = _grown;
         }
 
         waiting.Wake();
-        grown?.Invoke();
+        bell?.Invoke();
         return entries;
     }
 
