@@ -69,8 +69,8 @@ public sealed class SseOptions
 
     /// <summary>
     /// How long a client may leave what was sent to it unread before it is cut off (to the second). What waits for it is at most the server's
-    /// response buffer (64 KiB in Kestrel) and one segment or event. On Linux a peer that vanished is found out after the same time. Default
-    /// 30 s; 1 s to 1 hour, or <see cref="Timeout.InfiniteTimeSpan"/>.
+    /// response buffer (64 KiB in Kestrel) and 64 KiB of events, or one larger event. On Linux a peer that vanished is found out after the
+    /// same time. Default 30 s; 1 s to 1 hour, or <see cref="Timeout.InfiniteTimeSpan"/>.
     /// </summary>
     public TimeSpan WriteTimeout { get; set; } = TimeSpan.FromSeconds(30);
 
