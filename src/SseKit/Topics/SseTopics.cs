@@ -83,17 +83,17 @@ internal sealed class SseTopics : ISseTopics
             return ValueTask.FromCanceled(cancellationToken);
         }
 
-        var body = ScratchFrames.Rent();
-        EventFrame.WriteBody(body, item, _json);
+        var frame = ScratchFrames.Rent();
+        EventFrame.WriteBody(frame, item, _json);
         if (_memory is not null)
         {
-            _memory.Send(topic, body.Written, item.EventType, item.Key);
-            body.Return();
+            _memory.Send(topic, frame.Written, item.EventType, item.Key);
+            frame.Return();
             _metrics.Published();
             return default;
         }
 
-        return RelayAsync(topic, new SseAppend { Frame = body.ReturnAsArray(), EventType = item.EventType, Key = item.Key }, cancellationToken);
+        return RelayAsync(topic, new SseAppend { Frame = frame.ReturnAsArray(), EventType = item.EventType, Key = item.Key }, cancellationToken);
     }
 
     public int CountSubscribers(string topic)
