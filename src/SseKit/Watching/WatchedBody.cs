@@ -51,8 +51,6 @@ internal sealed class WatchedBody(HttpContext context, IHttpResponseBodyFeature 
 
     public IHttpResponseBodyFeature Inner => inner;
 
-    public WatchedWriter? Writer => _writer;
-
     /// <summary>Whether the app has announced a stream and sent nothing yet.</summary>
     /// <remarks>Not where a middleware after this one has put a body of its own in between: it may have headers to set, such as the encoding.</remarks>
     public bool IsWaiting => _announced && IsInPlace && !context.Response.HasStarted;
@@ -144,7 +142,7 @@ internal sealed class WatchedBody(HttpContext context, IHttpResponseBodyFeature 
     {
         if (Watch() is { } watched)
         {
-            return watched.WriteAsync(buffer, cancellationToken);
+            return watched.WriteAsync(buffer, _writer, cancellationToken);
         }
 
         StandAside();
@@ -163,7 +161,7 @@ internal sealed class WatchedBody(HttpContext context, IHttpResponseBodyFeature 
     {
         if (Watch() is { } watched)
         {
-            watched.Write(buffer);
+            watched.Write(buffer, _writer);
             return;
         }
 
@@ -179,7 +177,7 @@ internal sealed class WatchedBody(HttpContext context, IHttpResponseBodyFeature 
     {
         if (Watch() is { } watched)
         {
-            watched.Flush();
+            watched.Flush(_writer);
         }
         else
         {
@@ -188,7 +186,7 @@ internal sealed class WatchedBody(HttpContext context, IHttpResponseBodyFeature 
     }
 
     public override Task FlushAsync(CancellationToken cancellationToken) =>
-        Watch() is { } watched ? watched.FlushAsync(cancellationToken).AsTask() : inner.Stream.FlushAsync(cancellationToken);
+        Watch() is { } watched ? watched.FlushAsync(_writer, cancellationToken).AsTask() : inner.Stream.FlushAsync(cancellationToken);
 
     public override int Read(byte[] buffer, int offset, int count) => inner.Stream.Read(buffer, offset, count);
 
@@ -235,7 +233,7 @@ internal sealed class WatchedBody(HttpContext context, IHttpResponseBodyFeature 
     {
         var host = StreamHost.Of(context);
         var interval = context.GetEndpoint()?.Metadata.GetMetadata<SseStreamOptions>()?.KeepAliveInterval ?? host.Options.KeepAliveInterval;
-        return new WatchedStream(context, this, host, interval);
+        return new WatchedStream(context, inner, host, interval);
     }
 
     private async Task EndWatchedAsync(bool failed)

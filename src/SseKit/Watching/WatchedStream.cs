@@ -12,14 +12,13 @@ namespace SseKit.Watching;
 /// One gate orders the app and the clock; while a write or flush of the app is pending there is no keep-alive.
 /// </summary>
 [SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "A semaphore whose handle nobody asks for holds nothing.")]
-internal sealed class WatchedStream(HttpContext context, IWatchable body, StreamHost host, TimeSpan interval)
+internal sealed class WatchedStream(HttpContext context, IHttpResponseBodyFeature inner, StreamHost host, TimeSpan interval)
     : KeepAliveMember, IThreadPoolWorkItem
 {
     private static readonly byte[] KeepAlive = ":\n"u8.ToArray();
     private static readonly byte[] ByteOrderMark = EventBoundary.ByteOrderMark.ToArray();
 
     private readonly SemaphoreSlim _gate = new(1, 1);
-    private readonly IHttpResponseBodyFeature _inner = body.Inner;
     private readonly string _path = context.Request.Path;
     private EventBoundary _boundary;
     private bool _begun;
@@ -44,8 +43,8 @@ internal sealed class WatchedStream(HttpContext context, IWatchable body, Stream
             if (!context.Response.HasStarted)
             {
                 Begin();
-                await _inner.StartAsync(cancellationToken);
-                await _inner.Stream.FlushAsync(cancellationToken);
+                await inner.StartAsync(cancellationToken);
+                await inner.Stream.FlushAsync(cancellationToken);
             }
         }
         finally
@@ -54,20 +53,20 @@ internal sealed class WatchedStream(HttpContext context, IWatchable body, Stream
         }
     }
 
-    public async ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    public async ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, IPendingBytes? pending, CancellationToken cancellationToken)
     {
         await _gate.WaitAsync(cancellationToken);
         try
         {
             Begin();
-            await ForwardPendingAsync(cancellationToken);
+            await ForwardPendingAsync(pending, cancellationToken);
             await ForwardAsync(bytes, cancellationToken);
 
             // TypedResults.ServerSentEvents writes and does not flush, which behind a compressor holds every event back
             // (https://github.com/dotnet/runtime/issues/121003).
             if (_boundary.IsHere)
             {
-                await _inner.Stream.FlushAsync(cancellationToken);
+                await inner.Stream.FlushAsync(cancellationToken);
             }
         }
         finally
@@ -76,17 +75,17 @@ internal sealed class WatchedStream(HttpContext context, IWatchable body, Stream
         }
     }
 
-    public void Write(ReadOnlySpan<byte> bytes)
+    public void Write(ReadOnlySpan<byte> bytes, IPendingBytes? pending)
     {
         _gate.Wait();
         try
         {
             Begin();
-            ForwardPending();
+            ForwardPending(pending);
             Forward(bytes);
             if (_boundary.IsHere)
             {
-                _inner.Stream.Flush();
+                inner.Stream.Flush();
             }
         }
         finally
@@ -95,14 +94,14 @@ internal sealed class WatchedStream(HttpContext context, IWatchable body, Stream
         }
     }
 
-    public async ValueTask FlushAsync(CancellationToken cancellationToken)
+    public async ValueTask FlushAsync(IPendingBytes? pending, CancellationToken cancellationToken)
     {
         await _gate.WaitAsync(cancellationToken);
         try
         {
             Begin();
-            await ForwardPendingAsync(cancellationToken);
-            await _inner.Stream.FlushAsync(cancellationToken);
+            await ForwardPendingAsync(pending, cancellationToken);
+            await inner.Stream.FlushAsync(cancellationToken);
         }
         finally
         {
@@ -110,14 +109,14 @@ internal sealed class WatchedStream(HttpContext context, IWatchable body, Stream
         }
     }
 
-    public void Flush()
+    public void Flush(IPendingBytes? pending)
     {
         _gate.Wait();
         try
         {
             Begin();
-            ForwardPending();
-            _inner.Stream.Flush();
+            ForwardPending(pending);
+            inner.Stream.Flush();
         }
         finally
         {
@@ -162,8 +161,8 @@ internal sealed class WatchedStream(HttpContext context, IWatchable body, Stream
             _dropLineFeed |= _boundary.IsAfterCarriageReturn;
             _dropMark |= !_anyOfTheApp;
             _boundary.Pass(KeepAlive);
-            await _inner.Stream.WriteAsync(KeepAlive);
-            await _inner.Stream.FlushAsync();
+            await inner.Stream.WriteAsync(KeepAlive);
+            await inner.Stream.FlushAsync();
         }
         catch (Exception exception)
         {
@@ -178,29 +177,29 @@ internal sealed class WatchedStream(HttpContext context, IWatchable body, Stream
     }
 
     /// <summary>Sends what the app wrote to the body's writer before: whichever way it writes, its order holds, as on the server's own.</summary>
-    private async ValueTask ForwardPendingAsync(CancellationToken cancellationToken)
+    private async ValueTask ForwardPendingAsync(IPendingBytes? pending, CancellationToken cancellationToken)
     {
-        if (body.Writer is not { HasPending: true } writer)
+        if (pending is not { HasPending: true })
         {
             return;
         }
 
         try
         {
-            await ForwardAsync(writer.Take(), cancellationToken);
+            await ForwardAsync(pending.Take(), cancellationToken);
         }
         finally
         {
-            writer.Sent();
+            pending.Sent();
         }
     }
 
-    private void ForwardPending()
+    private void ForwardPending(IPendingBytes? pending)
     {
-        if (body.Writer is { HasPending: true } writer)
+        if (pending is { HasPending: true })
         {
-            Forward(writer.Take().Span);
-            writer.Sent();
+            Forward(pending.Take().Span);
+            pending.Sent();
         }
     }
 
@@ -210,11 +209,11 @@ internal sealed class WatchedStream(HttpContext context, IWatchable body, Stream
         if (held > 0)
         {
             _boundary.Pass(ByteOrderMark.AsSpan(0, held));
-            _inner.Stream.Write(ByteOrderMark.AsSpan(0, held));
+            inner.Stream.Write(ByteOrderMark.AsSpan(0, held));
         }
 
         _boundary.Pass(bytes);
-        _inner.Stream.Write(bytes);
+        inner.Stream.Write(bytes);
     }
 
     private async ValueTask ForwardAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
@@ -223,11 +222,11 @@ internal sealed class WatchedStream(HttpContext context, IWatchable body, Stream
         if (held > 0)
         {
             _boundary.Pass(ByteOrderMark.AsSpan(0, held));
-            await _inner.Stream.WriteAsync(ByteOrderMark.AsMemory(0, held), cancellationToken);
+            await inner.Stream.WriteAsync(ByteOrderMark.AsMemory(0, held), cancellationToken);
         }
 
         _boundary.Pass(bytes.Span);
-        await _inner.Stream.WriteAsync(bytes, cancellationToken);
+        await inner.Stream.WriteAsync(bytes, cancellationToken);
     }
 
     /// <summary>
@@ -276,7 +275,7 @@ internal sealed class WatchedStream(HttpContext context, IWatchable body, Stream
         Volatile.Write(ref _begun, true);
         ResponsePreamble.BeforeSource(context);
         ResponsePreamble.Complete(context, host.Logger);
-        _inner.DisableBuffering();
+        inner.DisableBuffering();
         if (interval != Timeout.InfiniteTimeSpan && !_ended)
         {
             LastWrite = host.Time.GetTimestamp();
