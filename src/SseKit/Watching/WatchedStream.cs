@@ -12,7 +12,7 @@ namespace SseKit.Watching;
 /// One gate orders the app and the clock; while a write or flush of the app is pending there is no keep-alive.
 /// </summary>
 [SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "A semaphore whose handle nobody asks for holds nothing.")]
-internal sealed class WatchedStream(HttpContext context, IHttpResponseBodyFeature inner, StreamHost host, TimeSpan interval)
+internal sealed partial class WatchedStream(HttpContext context, IHttpResponseBodyFeature inner, RequestEnd end, StreamHost host, TimeSpan interval)
     : KeepAliveMember, IThreadPoolWorkItem
 {
     private static readonly byte[] KeepAlive = ":\n"u8.ToArray();
@@ -32,7 +32,7 @@ internal sealed class WatchedStream(HttpContext context, IHttpResponseBodyFeatur
     /// <summary>Whether its headers have been completed: from then on it is a stream, whatever else the app may say.</summary>
     public bool HasBegun => Volatile.Read(ref _begun);
 
-    /// <summary>Whether the client has left.</summary>
+    /// <summary>Whether the client has left, or the app is to end.</summary>
     public bool IsGone => context.RequestAborted.IsCancellationRequested;
 
     public async ValueTask StartAsync(CancellationToken cancellationToken)
@@ -58,6 +58,7 @@ internal sealed class WatchedStream(HttpContext context, IHttpResponseBodyFeatur
         await _gate.WaitAsync(cancellationToken);
         try
         {
+            ThrowIfOverdue();
             Begin();
             await ForwardPendingAsync(pending, cancellationToken);
             await ForwardAsync(bytes, cancellationToken);
@@ -80,6 +81,7 @@ internal sealed class WatchedStream(HttpContext context, IHttpResponseBodyFeatur
         _gate.Wait();
         try
         {
+            ThrowIfOverdue();
             Begin();
             ForwardPending(pending);
             Forward(bytes);
@@ -99,6 +101,7 @@ internal sealed class WatchedStream(HttpContext context, IHttpResponseBodyFeatur
         await _gate.WaitAsync(cancellationToken);
         try
         {
+            ThrowIfOverdue();
             Begin();
             await ForwardPendingAsync(pending, cancellationToken);
             await inner.Stream.FlushAsync(cancellationToken);
@@ -114,6 +117,7 @@ internal sealed class WatchedStream(HttpContext context, IHttpResponseBodyFeatur
         _gate.Wait();
         try
         {
+            ThrowIfOverdue();
             Begin();
             ForwardPending(pending);
             inner.Stream.Flush();
@@ -122,20 +126,6 @@ internal sealed class WatchedStream(HttpContext context, IHttpResponseBodyFeatur
         {
             Release();
         }
-    }
-
-    /// <summary>No more keep-alives; one that is under way is waited for, since the server goes on with the response after this.</summary>
-    public async ValueTask EndAsync()
-    {
-        await _gate.WaitAsync(CancellationToken.None);
-        _ended = true;
-        if (_clocked)
-        {
-            _clocked = false;
-            host.KeepAlive.Remove(this, interval);
-        }
-
-        _gate.Release();
     }
 
     // The clock serves all streams in turn, so the writing is done elsewhere.
@@ -281,6 +271,16 @@ internal sealed class WatchedStream(HttpContext context, IHttpResponseBodyFeatur
             LastWrite = host.Time.GetTimestamp();
             host.KeepAlive.Add(this, interval);
             _clocked = true;
+        }
+
+        EndIfLate();
+    }
+
+    private void ThrowIfOverdue()
+    {
+        if (_overdue)
+        {
+            throw new OperationCanceledException("The app stops, and this event stream has been ended.", host.Stopping);
         }
     }
 
