@@ -151,7 +151,7 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream
     }
 
     // One method for all that frames the pump: such methods are the larger part of what an idle stream holds in memory.
-    private async Task RunAsync(LinkedListNode<IOpenStream> place, Func<StreamHost, CancellationToken, FrameSource> open)
+    private async Task RunAsync(LinkedListNode<IDrained> place, Func<StreamHost, CancellationToken, FrameSource> open)
     {
         var opened = LastWrite;
         var counted = _host.Metrics.Opened(Route, _resumes);
