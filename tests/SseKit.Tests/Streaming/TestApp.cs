@@ -1,5 +1,6 @@
 using System.Net;
 using System.Runtime.CompilerServices;
+using System.Security.Cryptography.X509Certificates;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -14,7 +15,9 @@ using SseKit.Streaming;
 
 namespace SseKit.Tests.Streaming;
 
-/// <summary>An app on a real Kestrel (HTTP/1.1, or HTTP/2 without TLS) or on TestServer, with a client and with everything that it logs.</summary>
+/// <summary>
+/// An app on a real Kestrel (HTTP/1.1, HTTP/2 with or without TLS, HTTP/3) or on TestServer, with a client and with everything that it logs.
+/// </summary>
 internal sealed class TestApp : IAsyncDisposable
 {
     private TestApp(WebApplication web, HttpClient client, LogList log)
@@ -38,20 +41,40 @@ internal sealed class TestApp : IAsyncDisposable
 
     /// <summary>Starts Kestrel.</summary>
     public static async Task<TestApp> StartAsync(
-        Action<WebApplication> map, string http = "1.1", Action<IServiceCollection>? services = null, FakeTimeProvider? time = null)
+        Action<WebApplication> map,
+        string http = "1.1",
+        Action<IServiceCollection>? services = null,
+        FakeTimeProvider? time = null,
+        X509Certificate2? certificate = null)
     {
         var version = Version.Parse(http);
-        var (web, log) = Build(services, time, host => host.UseKestrelCore().UseSockets(sockets => sockets.CreateBoundListenSocket = endpoint =>
+        var (web, log) = Build(services, time, host => host.UseKestrelCore().UseKestrelHttpsConfiguration().UseQuic().UseSockets(sockets => sockets.CreateBoundListenSocket = endpoint =>
         {
             // Small, so that a client that does not read is soon felt.
             var socket = SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint);
             socket.SendBufferSize = 4096;
             return socket;
-        }).ConfigureKestrel(kestrel => kestrel.Listen(
-            IPAddress.Loopback, 0, listen => listen.Protocols = version.Major == 2 ? HttpProtocols.Http2 : HttpProtocols.Http1)));
+        }).ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, listen =>
+        {
+            listen.Protocols = version.Major switch
+            {
+                3 => HttpProtocols.Http3,
+                2 => HttpProtocols.Http2,
+                _ => HttpProtocols.Http1,
+            };
+            if (certificate is not null)
+            {
+                listen.UseHttps(certificate);
+            }
+        })));
         map(web);
         await web.StartAsync();
-        var client = new HttpClient(new SocketsHttpHandler { UseProxy = false, ResponseDrainTimeout = TimeSpan.Zero })
+        var client = new HttpClient(new SocketsHttpHandler
+        {
+            UseProxy = false,
+            ResponseDrainTimeout = TimeSpan.Zero,
+            SslOptions = { RemoteCertificateValidationCallback = (_, shown, _, _) => shown!.Equals(certificate) },
+        })
         {
             BaseAddress = new Uri(web.Urls.Single()),
             DefaultRequestVersion = version,
