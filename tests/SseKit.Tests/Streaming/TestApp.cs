@@ -1,6 +1,7 @@
 using System.Net;
 using System.Runtime.CompilerServices;
 using System.Security.Cryptography.X509Certificates;
+using System.Text;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -146,11 +147,14 @@ internal sealed class TestApp : IAsyncDisposable
     }
 }
 
-/// <summary>A response as its client sees it arrive.</summary>
+/// <summary>A response as its client sees it arrive, without the comment that opens a stream which has to wait for its first event.</summary>
 internal sealed class ClientStream(HttpResponseMessage response, Stream body) : IDisposable
 {
+    public const string Opening = ":\n";
+
     private readonly byte[] _buffer = new byte[64 * 1024];
     private string _arrived = "";
+    private bool _hasBegun;
 
     public HttpResponseMessage Response => response;
 
@@ -171,7 +175,7 @@ internal sealed class ClientStream(HttpResponseMessage response, Stream body) : 
 
             var count = await body.ReadAsync(_buffer).AsTask().Soon($"'{end}' in the stream; so far '{_arrived}'");
             Assert.True(count > 0, $"The stream ended before '{end}', after '{_arrived}'.");
-            _arrived += System.Text.Encoding.UTF8.GetString(_buffer, 0, count);
+            _arrived = WithoutOpening(_arrived + Encoding.UTF8.GetString(_buffer, 0, count));
         }
     }
 
@@ -182,10 +186,21 @@ internal sealed class ClientStream(HttpResponseMessage response, Stream body) : 
     public async Task<string> ReadToEndAsync()
     {
         using var reader = new StreamReader(body, leaveOpen: true);
-        return _arrived + await reader.ReadToEndAsync().Soon("the end of the stream");
+        return WithoutOpening(_arrived + await reader.ReadToEndAsync().Soon("the end of the stream"));
     }
 
     public void Dispose() => response.Dispose();
+
+    private string WithoutOpening(string text)
+    {
+        if (_hasBegun || text.Length < Opening.Length)
+        {
+            return text;
+        }
+
+        _hasBegun = true;
+        return text.StartsWith(Opening, StringComparison.Ordinal) ? text[Opening.Length..] : text;
+    }
 }
 
 internal static class Waiting

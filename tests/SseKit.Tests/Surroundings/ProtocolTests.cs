@@ -13,7 +13,7 @@ public class ProtocolTests
 
     [Theory]
     [MemberData(nameof(Protocols))]
-    public async Task Headers_events_and_keep_alives_arrive_as_they_come_and_the_source_hears_that_its_client_left(string http, bool tls)
+    public async Task Over_every_protocol_nothing_is_late_and_the_source_hears_that_its_client_left(string http, bool tls)
     {
         var time = new FakeTimeProvider();
         var source = new HandSource();
