@@ -40,6 +40,34 @@ public sealed class NginxTests(Chromium chromium)
         Assert.Single(server.Requests);
     }
 
+    [Theory]
+    [InlineData("as it comes", 6)]
+    [InlineData("HTTP/2", 8)]
+    public async Task Of_eight_streams_to_one_host_six_are_open_over_HTTP_1_and_all_over_HTTP_2(string site, int most)
+    {
+        await using var server = await PageServer.StartAsync(app => app.MapSse("/stream", _ => Around(Task.CompletedTask)));
+        await using var nginx = await Nginx.StartAsync(site, new Uri(server.Url).Port);
+        var page = await chromium.OpenAsync(nginx.Url);
+
+        await page.EvaluateAsync(
+            """
+            () => {
+              window.seen = [];
+              window.sources = Array.from({ length: 8 }, (_, i) => new EventSource(`/stream?${i}`));
+              for (const source of sources) source.onopen = () => seen.push({ kind: 'open', data: '' });
+            }
+            """);
+
+        await UntilAsync(page, $"count('open') === {most}");
+        if (most == 6)
+        {
+            // The seventh and the eighth get in where others leave.
+            Assert.Equal(6, server.Requests.Count);
+            await page.EvaluateAsync("() => sources.filter(source => source.readyState === EventSource.OPEN).slice(0, 2).forEach(source => source.close())");
+            await UntilAsync(page, "count('open') === 8");
+        }
+    }
+
     [Fact]
     public async Task Without_a_delay_that_outlasts_the_restart_the_502_is_the_end()
     {

@@ -1,10 +1,13 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Net;
+using System.Net.Http.Json;
 using System.Security.Claims;
+using System.Text.Json;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Authentication.Cookies;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
@@ -42,6 +45,47 @@ public class TicketTests
         Assert.StartsWith("HTTP/1.1 401", await late.ReadToAsync("\r\n\r\n"), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_stream_ends_with_the_ticket_of_the_scheme_that_its_endpoint_asked_for()
+    {
+        await using var app = await TestApp.StartAsync(
+            web =>
+            {
+                web.UseAuthentication();
+                web.UseAuthorization();
+                web.MapPost("/ticket", () => Results.SignIn(Somebody(), authenticationScheme: "ticket"));
+                web.MapSse("/topic", "orders").RequireAuthorization(policy => policy.AddAuthenticationSchemes("ticket").RequireAuthenticatedUser());
+            },
+            services: services =>
+            {
+                services.AddSse();
+                services.AddAuthorization();
+                services.AddAuthentication().AddBearerToken("ticket", bearer =>
+                {
+                    bearer.BearerTokenExpiration = TimeSpan.FromMinutes(10);
+                    bearer.Events.OnMessageReceived = context =>
+                    {
+                        context.Token = context.Request.Query["ticket"];
+                        return Task.CompletedTask;
+                    };
+                });
+            },
+            time: _time);
+        using var answer = await app.Client.PostAsync(new Uri("/ticket", UriKind.Relative), content: null, TestContext.Current.CancellationToken);
+        var ticket = (await answer.Content.ReadFromJsonAsync<JsonElement>(TestContext.Current.CancellationToken)).GetProperty("accessToken").GetString()!;
+        var path = $"/topic?ticket={Uri.EscapeDataString(ticket)}";
+        using var stream = await app.OpenAsync(path);
+        Assert.Equal(HttpStatusCode.OK, stream.Status);
+
+        _time.Advance(TimeSpan.FromMinutes(9));
+        Assert.Equal(1, app.Streams.Streams.Count);
+        _time.Advance(TimeSpan.FromMinutes(1) + TimeSpan.FromSeconds(1));
+
+        await stream.ReadToEndAsync();
+        using var late = await app.OpenAsync(path);
+        Assert.Equal(HttpStatusCode.Unauthorized, late.Status);
+    }
+
     [Theory]
     [InlineData("/topic")]
     [InlineData("/source")]
@@ -57,12 +101,14 @@ public class TicketTests
         Assert.Equal(HttpStatusCode.Unauthorized, stream.Status);
     }
 
+    private static ClaimsPrincipal Somebody() => new(new ClaimsIdentity([new Claim("name", "somebody")], "login"));
+
     private Task<TestApp> StartAsync() => TestApp.StartAsync(
         web =>
         {
             web.UseAuthentication();
             web.UseAuthorization();
-            web.MapGet("/login", context => context.SignInAsync(new ClaimsPrincipal(new ClaimsIdentity([new Claim("name", "somebody")], "login"))));
+            web.MapGet("/login", context => context.SignInAsync(Somebody()));
             web.MapGet("/page", () => "page").RequireAuthorization();
             web.MapSse("/topic", "orders").RequireAuthorization();
             web.MapSse("/source", _ => Events.Of("a")).RequireAuthorization();
