@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
@@ -97,6 +98,19 @@ public sealed partial class GuideTests : IDisposable
 
         Assert.StartsWith("event: orders\ndata: news\n", await stream.ReadToAsync("\n\n"), StringComparison.Ordinal);
         Assert.StartsWith("event: stock\ndata: news\n", await stream.ReadToAsync("\n\n"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_stream_that_is_compressed_shows_its_position_at_once()
+    {
+        await using var program = await StartAsync("middleware.md", "compression");
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/orders/live") { Headers = { { "Accept-Encoding", "br, gzip" } } };
+        using var response = await _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Stop).Soon();
+        Assert.Equal(["br"], response.Content.Headers.ContentEncoding);
+        await using var body = new BrotliStream(await response.Content.ReadAsStreamAsync(Stop), CompressionMode.Decompress);
+        using var stream = new ClientStream(response, body);
+
+        Assert.StartsWith("id: ", await stream.ReadToAsync("\n\n"), StringComparison.Ordinal);
     }
 
     [Fact]
