@@ -1,0 +1,99 @@
+namespace SseKit.StackExchangeRedis.Tests;
+
+/// <summary>A node on a host of its own whose network fails without a word, which no broken connection tells it of.</summary>
+public sealed class NetworkTests : IAsyncDisposable
+{
+    private readonly List<IAsyncDisposable> _open = [];
+
+    private static CancellationToken Stop => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_node_whose_packets_to_redis_get_lost_keeps_its_clients_and_catches_up_when_the_network_is_healed(bool oneWay)
+    {
+        var (host, redis, cutOff, other) = await StartAsync();
+        Assert.Equal("confirmed", await cutOff.PublishAsync(1));
+        var client = Reader(cutOff, "0");
+        Assert.Equal(["gap unknown", "1"], await client.SayAsync(2));
+
+        await (oneWay ? host.MuteAsync() : host.CutAsync());
+        await PublishAsync(other, 2, 50);
+
+        // Loudly: first without an answer, and then at once.
+        var unknown = new List<int>();
+        for (string outcome; (outcome = await cutOff.PublishAsync(-1 - unknown.Count)) != "refused";)
+        {
+            Assert.Equal("unknown", outcome);
+            unknown.Add(-1 - unknown.Count);
+        }
+
+        await client.KeptAliveAsync(3);
+        await (oneWay ? host.UnmuteAsync() : host.HealAsync());
+        await Waiting.UntilAsync(async () => await cutOff.PublishAsync(51) == "confirmed");
+
+        // What was under way may have arrived; what was refused has not.
+        var said = new List<int>();
+        while (said.LastOrDefault() != 51)
+        {
+            said.AddRange((await client.TakeAsync(1)).Except(unknown));
+        }
+
+        Assert.Equal(Enumerable.Range(2, 50), said);
+        Assert.True(client.IsConnected);
+    }
+
+    [Fact]
+    public async Task A_node_that_was_cut_off_while_redis_lost_everything_tells_its_clients_of_the_gap()
+    {
+        var (host, redis, cutOff, other) = await StartAsync();
+        await PublishAsync(other, 1, 3);
+        var client = Reader(cutOff, "0");
+        Assert.Equal(["gap unknown", "1", "2", "3"], await client.SayAsync(4));
+
+        await host.CutAsync();
+        await redis.ExecuteAsync("FLUSHALL");
+        await PublishAsync(other, 4, 5);
+        await client.KeptAliveAsync(2);
+        await host.HealAsync();
+
+        Assert.Equal(["gap lost", "4", "5"], await client.SayAsync(3));
+        Assert.True(client.IsConnected);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var one in Enumerable.Reverse(_open))
+        {
+            await one.DisposeAsync();
+        }
+    }
+
+    private static async Task PublishAsync(Node node, int from, int to)
+    {
+        for (var i = from; i <= to; i++)
+        {
+            await node.Topics.PublishAsync("numbers", SseEvent.Json(i), Stop);
+        }
+    }
+
+    private async Task<(NetworkNamespace Host, RedisServer Redis, NodeProcess CutOff, Node Other)> StartAsync()
+    {
+        var host = await NetworkNamespace.CreateAsync();
+        _open.Add(host);
+        var redis = await RedisServer.StartAsync("--bind", "127.0.0.1", host.RedisAddress, "--protected-mode", "no");
+        _open.Add(redis);
+        var cutOff = await NodeProcess.StartAsync($"{host.RedisAddress}:{redis.Port}", host.Address, host.Within);
+        _open.Add(cutOff);
+        var other = await Node.StartAsync(redis.Address);
+        _open.Add(other);
+        return (host, redis, cutOff, other);
+    }
+
+    private ClientReader Reader(NodeProcess node, string? lastEventId)
+    {
+        var reader = new ClientReader(node.Address, lastEventId);
+        _open.Add(reader);
+        return reader;
+    }
+}
