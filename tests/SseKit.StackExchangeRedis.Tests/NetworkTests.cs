@@ -1,12 +1,8 @@
 namespace SseKit.StackExchangeRedis.Tests;
 
 /// <summary>A node on a host of its own whose network fails without a word, which no broken connection tells it of.</summary>
-public sealed class NetworkTests : IAsyncDisposable
+public sealed class NetworkTests : SeveralNodes
 {
-    private readonly List<IAsyncDisposable> _open = [];
-
-    private static CancellationToken Stop => TestContext.Current.CancellationToken;
-
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
@@ -14,7 +10,7 @@ public sealed class NetworkTests : IAsyncDisposable
     {
         var (host, redis, cutOff, other) = await StartAsync();
         Assert.Equal("confirmed", await cutOff.PublishAsync(1));
-        var client = Reader(cutOff, "0");
+        var client = Reader(cutOff.Address, "0");
         Assert.Equal(["gap unknown", "1"], await client.SayAsync(2));
 
         await (oneWay ? host.MuteAsync() : host.CutAsync());
@@ -48,7 +44,7 @@ public sealed class NetworkTests : IAsyncDisposable
     {
         var (host, redis, cutOff, other) = await StartAsync();
         await PublishAsync(other, 1, 3);
-        var client = Reader(cutOff, "0");
+        var client = Reader(cutOff.Address, "0");
         Assert.Equal(["gap unknown", "1", "2", "3"], await client.SayAsync(4));
 
         await host.CutAsync();
@@ -61,39 +57,11 @@ public sealed class NetworkTests : IAsyncDisposable
         Assert.True(client.IsConnected);
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        foreach (var one in Enumerable.Reverse(_open))
-        {
-            await one.DisposeAsync();
-        }
-    }
-
-    private static async Task PublishAsync(Node node, int from, int to)
-    {
-        for (var i = from; i <= to; i++)
-        {
-            await node.Topics.PublishAsync("numbers", SseEvent.Json(i), Stop);
-        }
-    }
-
     private async Task<(NetworkNamespace Host, RedisServer Redis, NodeProcess CutOff, Node Other)> StartAsync()
     {
-        var host = await NetworkNamespace.CreateAsync();
-        _open.Add(host);
-        var redis = await RedisServer.StartAsync("--bind", "127.0.0.1", host.RedisAddress, "--protected-mode", "no");
-        _open.Add(redis);
-        var cutOff = await NodeProcess.StartAsync($"{host.RedisAddress}:{redis.Port}", host.Address, host.Within);
-        _open.Add(cutOff);
-        var other = await Node.StartAsync(redis.Address);
-        _open.Add(other);
-        return (host, redis, cutOff, other);
-    }
-
-    private ClientReader Reader(NodeProcess node, string? lastEventId)
-    {
-        var reader = new ClientReader(node.Address, lastEventId);
-        _open.Add(reader);
-        return reader;
+        var host = Open(await NetworkNamespace.CreateAsync());
+        var redis = await RedisAsync("--bind", "127.0.0.1", host.RedisAddress, "--protected-mode", "no");
+        var cutOff = Open(await NodeProcess.StartAsync($"{host.RedisAddress}:{redis.Port}", host.Address, host.Within));
+        return (host, redis, cutOff, await NodeAsync(redis.Address));
     }
 }

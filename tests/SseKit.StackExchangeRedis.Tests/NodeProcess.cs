@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Net;
 using System.Net.Http.Json;
 using System.Net.Sockets;
 using System.Reflection;
@@ -32,7 +31,7 @@ internal sealed class NodeProcess : IAsyncDisposable
     {
         for (var attempt = 1; ; attempt++)
         {
-            var node = new NodeProcess($"http://{ip}:{FreePort()}", redis, within);
+            var node = new NodeProcess($"http://{ip}:{RedisServer.FreePort()}", redis, within);
             try
             {
                 await node.StartAsync();
@@ -98,13 +97,6 @@ internal sealed class NodeProcess : IAsyncDisposable
         {
             await KillAsync();
         }
-    }
-
-    private static int FreePort()
-    {
-        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        return ((IPEndPoint)socket.LocalEndPoint!).Port;
     }
 
     private static string Program([CallerFilePath] string path = "")

@@ -3,13 +3,9 @@ using StackExchange.Redis;
 namespace SseKit.StackExchangeRedis.Tests;
 
 /// <summary>Several nodes, one Redis, real HTTP, and everything that befalls a Redis.</summary>
-public sealed class NodesTests : IAsyncDisposable
+public sealed class NodesTests : SeveralNodes
 {
     private static readonly TimeSpan Guard = TimeSpan.FromSeconds(30);
-
-    private readonly List<IAsyncDisposable> _open = [];
-
-    private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
     [Fact]
     public async Task Who_reconnects_to_another_node_misses_nothing()
@@ -263,51 +259,5 @@ public sealed class NodesTests : IAsyncDisposable
         }
 
         Assert.InRange(await redis.CallsAsync("evalsha") - before, 1, 10);
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        foreach (var one in Enumerable.Reverse(_open))
-        {
-            await one.DisposeAsync();
-        }
-    }
-
-    private static async Task PublishAsync(Node node, int from, int to)
-    {
-        for (var i = from; i <= to; i++)
-        {
-            await node.Topics.PublishAsync("numbers", SseEvent.Json(i), Stop);
-        }
-    }
-
-    // Until it is refused no more. What has an unknown outcome is not published again.
-    private static async Task PublishUntilAsync(Node node, int number) =>
-        await Waiting.UntilAsync(async () =>
-        {
-            var exception = await Record.ExceptionAsync(() => PublishAsync(node, number, number));
-            Assert.IsNotType<SseUnknownOutcomeException>(exception);
-            return exception is null;
-        });
-
-    private async Task<RedisServer> RedisAsync(params string[] arguments)
-    {
-        var redis = await RedisServer.StartAsync(arguments);
-        _open.Add(redis);
-        return redis;
-    }
-
-    private async Task<Node> NodeAsync(string redis, Action<SseOptions>? options = null)
-    {
-        var node = await Node.StartAsync(redis, options);
-        _open.Add(node);
-        return node;
-    }
-
-    private ClientReader Reader(Node node, string? lastEventId)
-    {
-        var reader = new ClientReader(node.Address, lastEventId);
-        _open.Add(reader);
-        return reader;
     }
 }
