@@ -45,13 +45,33 @@ internal sealed class ClientReader : IAsyncDisposable
         var said = new List<string>();
         while (said.Count < count)
         {
-            said.Add(await _said.Reader.ReadAsync(Stop).AsTask().WaitAsync(Guard, Stop));
+            try
+            {
+                said.Add(await _said.Reader.ReadAsync(Stop).AsTask().WaitAsync(Guard, Stop));
+            }
+            catch (TimeoutException)
+            {
+                Assert.Fail($"Nothing came any more after: {string.Join(", ", said)}");
+            }
         }
 
         return said;
     }
 
     public async Task<IEnumerable<int>> TakeAsync(int count) => (await SayAsync(count)).Select(text => int.Parse(text, CultureInfo.InvariantCulture));
+
+    /// <summary>All up to this one.</summary>
+    public async Task<IReadOnlyList<int>> TakeToAsync(int last)
+    {
+        var taken = new List<int>();
+        do
+        {
+            taken.AddRange(await TakeAsync(1));
+        }
+        while (taken[^1] != last);
+
+        return taken;
+    }
 
     public async ValueTask DisposeAsync()
     {

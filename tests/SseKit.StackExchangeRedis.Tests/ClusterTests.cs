@@ -80,10 +80,10 @@ public sealed class ClusterTests : SeveralNodes
 
         await first.KillAsync();
         await client.KeptAliveAsync(2);
-        await PublishUntilAsync(one, 4);
-        await PublishAsync(two, 5, 5);
+        var (next, unknown) = await PublishOnAsync(one, 4);
+        var (last, more) = await PublishOnAsync(two, next + 1);
 
-        Assert.Equal([4, 5], await client.TakeAsync(2));
+        Assert.Equal([next, last], (await client.TakeToAsync(last)).Except(unknown).Except(more));
         Assert.True(client.IsConnected);
     }
 }

@@ -34,6 +34,24 @@ public abstract class SeveralNodes : IAsyncDisposable
             return exception is null;
         });
 
+    /// <summary>One after the other until one is stored for certain: that one, and those of which nobody knows.</summary>
+    private protected static async Task<(int Confirmed, IReadOnlyList<int> Unknown)> PublishOnAsync(Node node, int from)
+    {
+        var (number, unknown) = (from, new List<int>());
+        await Waiting.UntilAsync(async () =>
+        {
+            var outcome = await Node.PublishAsync(node.Topics, number);
+            if (outcome == "unknown")
+            {
+                unknown.Add(number);
+            }
+
+            number += outcome == "confirmed" ? 0 : 1;
+            return outcome == "confirmed";
+        });
+        return (number, unknown);
+    }
+
     private protected async Task<RedisServer> RedisAsync(params string[] arguments) => Open(await RedisServer.StartAsync(arguments));
 
     private protected async Task<Node> NodeAsync(string redis, Action<SseOptions>? options = null) => Open(await Node.StartAsync(redis, options));
