@@ -54,7 +54,8 @@ public abstract class SeveralNodes : IAsyncDisposable
 
     private protected async Task<RedisServer> RedisAsync(params string[] arguments) => Open(await RedisServer.StartAsync(arguments));
 
-    private protected async Task<Node> NodeAsync(string redis, Action<SseOptions>? options = null) => Open(await Node.StartAsync(redis, options));
+    private protected async Task<Node> NodeAsync(string redis, Action<SseOptions>? options = null, Action<SseRedisOptions>? store = null) =>
+        Open(await Node.StartAsync(redis, options, store));
 
     private protected ClientReader Reader(Node node, string? lastEventId) => Reader(node.Address, lastEventId);
 
