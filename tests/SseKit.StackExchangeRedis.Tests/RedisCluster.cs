@@ -65,6 +65,8 @@ public sealed class RedisCluster : IAsyncDisposable
         {
             await server.ExecuteAsync("CLUSTER", "SETSLOT", slot, "NODE", toId);
         }
+
+        await SettledAsync();
     }
 
     public async ValueTask DisposeAsync()
@@ -110,8 +112,31 @@ public sealed class RedisCluster : IAsyncDisposable
             await Waiting.UntilAsync(async () => ((string)(await replica.ExecuteAsync("INFO", "replication"))!).Contains("master_link_status:up", StringComparison.Ordinal));
         }
 
+        await SettledAsync();
         await AllSayAsync("CLUSTER", "NODES", [.. Enumerable.Repeat("slave", Math.Min(1, Replicas.Count))]);
     }
+
+    // Until all say the same of all, and no two have the same epoch. Where a slot moves on before that, a server that takes part for the one that
+    // lost a dispute deletes what it has.
+    private async Task SettledAsync() =>
+        await Waiting.UntilAsync(async () =>
+        {
+            var views = new HashSet<string>();
+            foreach (var (server, _) in _members)
+            {
+                var members = ((string)(await server.ExecuteAsync("CLUSTER", "NODES"))!).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' ')).ToList();
+                var masters = members.Where(fields => fields[2].Contains("master", StringComparison.Ordinal)).ToList();
+                if (masters.Select(fields => fields[6]).Distinct().Count() < MasterCount)
+                {
+                    return false;
+                }
+
+                // An id has forty letters; before the first one may stand that what follows is text.
+                views.Add(string.Join('\n', masters.Select(fields => $"{fields[0][^40..]} {fields[6]} {string.Join(' ', fields[8..])}").Order()));
+            }
+
+            return views.Count == 1;
+        });
 
     private async Task AllSayAsync(string command, string about, params string[] said)
     {
