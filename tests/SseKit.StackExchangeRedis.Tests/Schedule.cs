@@ -258,10 +258,7 @@ internal sealed class Schedule : IAsyncDisposable
         {
             var node = Random.Shared.Next(_nodes.Count);
             using var leaving = CancellationTokenSource.CreateLinkedTokenSource(_receiving.Token);
-            if (Random.Shared.Next(10) > 0)
-            {
-                leaving.CancelAfter(Random.Shared.Next(20, 1_500));
-            }
+            leaving.CancelAfter(Random.Shared.Next(10) > 0 ? Random.Shared.Next(20, 1_500) : Random.Shared.Next(5_000, 30_000));
 
             History.Came(client, node, id);
             try
