@@ -41,7 +41,7 @@ internal sealed class InnerNode : ScheduleNode
 
     public override async IAsyncEnumerable<Heard> ListenAsync(string? lastEventId, [EnumeratorCancellation] CancellationToken stop)
     {
-        await foreach (var item in _topics.SubscribeAsync("numbers", lastEventId, SseStart.Earliest, stop))
+        await foreach (var item in _topics.SubscribeAsync("numbers", lastEventId, SseStart.Earliest, cancellationToken: stop))
         {
             yield return new Heard(item.EventId, item.EventType, item.Data);
         }
