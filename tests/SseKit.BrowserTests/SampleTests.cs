@@ -66,7 +66,7 @@ public abstract class SampleTests(Chromium chromium, string sample)
         await AssertEveryNumberOnceAsync(page);
     }
 
-    protected static async Task UntilAsync(IPage page, string condition)
+    internal static async Task UntilAsync(IPage page, string condition)
     {
         try
         {

@@ -1,169 +1,53 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Text;
 using StackExchange.Redis;
 
 namespace SseKit.StackExchangeRedis.Tests;
 
 /// <summary>
-/// The figures of the package's README. They judge nothing and run only when asked for:
-/// <code>dotnet run -c Release --project tests/SseKit.StackExchangeRedis.Tests -- -explicit only -class "*.Measurements" -showLiveOutput</code>
+/// The figures of the package's README, as the tables that stand there. They judge nothing and run only when asked for:
+/// <code>dotnet run -c Release --project tests/SseKit.StackExchangeRedis.Tests -- -explicit only -class "*.Measurements"</code>
 /// </summary>
 public sealed class Measurements(SharedRedis redis) : IClassFixture<SharedRedis>
 {
-    private const int Rounds = 1_000;
     private const int Topics = 1_000;
 
-    private static readonly byte[] Frame = Encoding.UTF8.GetBytes($"data: {new string('x', 93)}\n");
+    private static readonly byte[] Frame = FrameOf(100);
+
+    private readonly StringBuilder _tables = new();
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
     private RedisServer Server => redis.Server;
 
     [Fact(Explicit = true)]
-    public async Task Publishing()
+    public async Task The_figures_of_the_guide()
     {
         await using var node = RedisNode.On(Server);
         await using var raw = await Server.ConnectAsync();
-        var database = raw.GetDatabase();
-        for (var round = 0; round < 2; round++)
-        {
-            await RateAsync("publish, one at a time", 1, 5_000, () => AppendAsync(node));
-            await RateAsync("raw XADD, one at a time", 1, 5_000, () => AddAsync(database));
-            await RateAsync("publish, 256 at a time", 256, 100_000, () => AppendAsync(node));
-            await RateAsync("raw XADD, 256 at a time", 256, 100_000, () => AddAsync(database));
-        }
+        var cost = new RedisCost(Server);
+        await AppendAsync(node, "warm");
+        await AddAsync(raw.GetDatabase(), "warm up");
 
-        await Server.ExecuteAsync("FLUSHALL");
-        await RateAsync("(filling)", 64, 1_000, () => AppendAsync(node));
-        Say($"memory: {(long)await Server.ExecuteAsync("MEMORY", "USAGE", "sse:t", "SAMPLES", "0") / 1_000.0:F0} bytes an event of 100 bytes, {await Server.ExecuteAsync("XLEN", "sse:t")} entries");
-        await node.Backlog.ReadAsync("empty", null, 0, Stop);
-        Say($"memory: {await Server.ExecuteAsync("MEMORY", "USAGE", "sse:empty", "SAMPLES", "0")} bytes an empty topic");
-        var clock = Stopwatch.StartNew();
-        for (var i = 0; i < 1_000; i++)
-        {
-            await node.Backlog.ReadAsync("t", null, 256, Stop);
-        }
-
-        Say($"reading 256 events: {clock.Elapsed.TotalMicroseconds / 1_000:F0} µs");
+        await PublishingAsync(node, raw.GetDatabase(), cost);
+        await LatencyAsync(node);
+        await ChoiceAsync(node, cost);
+        await ReadingAsync(node, cost);
+        await MemoryAsync(node);
+        Console.WriteLine(_tables);
     }
 
-    [Fact(Explicit = true)]
-    public async Task Publish_to_receive()
+    private static byte[] FrameOf(int bytes) => Encoding.UTF8.GetBytes($"data: {new string('x', bytes - 7)}\n");
+
+    private static async Task AppendAsync(RedisNode node, string topic = "t", byte[]? frame = null) =>
+        await node.Backlog.AppendAsync(topic, new SseAppend { Frame = frame ?? Frame }, Stop);
+
+    private static async Task AddAsync(IDatabase database, string key) => await database.StreamAddAsync(key, [new("f", Frame)], maxLength: 1_000, useApproximateMaxLength: true);
+
+    private static async Task ManyAsync(int count, int atOnce, Func<Task> one)
     {
-        await using var node = RedisNode.On(Server);
-        await using var blocked = await ConnectionMultiplexer.ConnectAsync($"{Server.Address},asyncTimeout=60000,protocol=resp2");
-        for (var round = 0; round < 2; round++)
-        {
-            await LatencyAsync("bell and script", node, "bell", async received =>
-            {
-                var last = (await node.Backlog.ReadAsync("bell", null, 0, Stop)).Head;
-                var rung = new SemaphoreSlim(0);
-                await using var watch = await node.Backlog.WatchAsync("bell", () => rung.Release(), Stop);
-                received(-1);
-                for (var i = 0; i < Rounds; i++)
-                {
-                    await rung.WaitAsync(Stop);
-                    last = (await node.Backlog.ReadAsync("bell", last, 256, Stop)).Entries[^1].Id;
-                    received(i);
-                }
-            });
-            await LatencyAsync("XREAD BLOCK", node, "block", async received =>
-            {
-                var database = blocked.GetDatabase();
-                RedisValue last = string.Join('-', (await node.Backlog.ReadAsync("block", null, 0, Stop)).Head.Split('-').Take(2));
-                received(-1);
-                for (var i = 0; i < Rounds; i++)
-                {
-                    var answer = await database.ExecuteAsync("XREAD", "BLOCK", 50_000, "STREAMS", "sse:block", last);
-                    var entries = (RedisResult[])((RedisResult[])((RedisResult[])answer!)[0]!)[1]!;
-                    last = (RedisValue)((RedisResult[])entries[^1]!)[0];
-                    received(i);
-                }
-            });
-        }
-    }
-
-    [Fact(Explicit = true)]
-    public async Task A_thousand_topics_that_come_and_go()
-    {
-        await using var node = RedisNode.On(Server);
-        await using var blocked = await ConnectionMultiplexer.ConnectAsync($"{Server.Address},asyncTimeout=60000,protocol=resp2");
-        await node.Backlog.ReadAsync("t", null, 0, Stop);
-        var process = Process.GetProcessById((int)(long)await Server.ExecuteAsync("EVAL", "return tonumber(string.match(redis.call('INFO', 'server'), 'process_id:(%d+)'))", 0));
-        for (var round = 0; round < 3; round++)
-        {
-            var clock = Stopwatch.StartNew();
-            var watches = await Task.WhenAll(Enumerable.Range(0, Topics).Select(async topic => await node.Backlog.WatchAsync($"t{topic}", () => { }, Stop)));
-            var came = clock.Elapsed;
-            clock.Restart();
-            await Task.WhenAll(watches.Select(watch => watch.DisposeAsync().AsTask()));
-            Say($"bells: {came.TotalMilliseconds:F1} ms to watch {Topics} topics, {clock.Elapsed.TotalMilliseconds:F1} ms to leave them");
-        }
-
-        foreach (var topics in new[] { 1, Topics })
-        {
-            for (var topic = 0; topic < topics; topic++)
-            {
-                await node.Backlog.ReadAsync($"b{topic}", null, 0, Stop);
-            }
-
-            var before = process.TotalProcessorTime;
-            var clock = Stopwatch.StartNew();
-            for (var i = 0; i < 500; i++)
-            {
-                object[] arguments = ["BLOCK", 50_000, "STREAMS", .. Enumerable.Range(0, topics).Select(topic => (object)$"sse:b{topic}"), .. Enumerable.Repeat((object)"$", topics)];
-                var waiting = blocked.GetDatabase().ExecuteAsync("XREAD", arguments);
-                while (!waiting.IsCompleted)
-                {
-                    await AppendAsync(node, "b0");
-                }
-
-                await waiting;
-            }
-
-            process.Refresh();
-            Say($"XREAD BLOCK over {topics} topics: {clock.Elapsed.TotalMicroseconds / 500:F0} µs an event, {(process.TotalProcessorTime - before).TotalMicroseconds / 500:F0} µs of Redis");
-        }
-
-        var bellsBefore = process.TotalProcessorTime;
-        var all = await Task.WhenAll(Enumerable.Range(0, Topics).Select(async topic => await node.Backlog.WatchAsync($"b{topic}", () => { }, Stop)));
-        for (var i = 0; i < 500; i++)
-        {
-            await AppendAsync(node, "b0");
-            await node.Backlog.ReadAsync("b0", null, 1, Stop);
-        }
-
-        process.Refresh();
-        Say($"bells over {all.Length} topics: {(process.TotalProcessorTime - bellsBefore).TotalMicroseconds / 500:F0} µs of Redis an event");
-    }
-
-    [Fact(Explicit = true)]
-    public async Task The_bell_after_a_broken_connection()
-    {
-        await using var node = RedisNode.On(Server);
-        await using var admin = await Server.ConnectAsync();
-        var rung = new SemaphoreSlim(0);
-        await using var watch = await node.Backlog.WatchAsync("t", () => rung.Release(), Stop);
-        for (var i = 0; i < 5; i++)
-        {
-            await admin.GetDatabase().ExecuteAsync("CLIENT", "KILL", "TYPE", "pubsub");
-            var clock = Stopwatch.StartNew();
-            await rung.WaitAsync(Stop);
-            Say($"rung by itself {clock.Elapsed.TotalMilliseconds:F0} ms after the subscription connection was killed");
-        }
-    }
-
-    private static void Say(string line) => TestContext.Current.TestOutputHelper!.WriteLine(line);
-
-    private static async Task AppendAsync(RedisNode node, string topic = "t") => await node.Backlog.AppendAsync(topic, new SseAppend { Frame = Frame }, Stop);
-
-    private static async Task AddAsync(IDatabase database) => await database.StreamAddAsync("raw", [new("f", Frame)], maxLength: 1_000, useApproximateMaxLength: true);
-
-    private static async Task RateAsync(string what, int atOnce, int count, Func<Task> one)
-    {
-        await one();
         var left = count;
-        var clock = Stopwatch.StartNew();
         await Task.WhenAll(Enumerable.Range(0, atOnce).Select(_ => Task.Run(async () =>
         {
             while (Interlocked.Decrement(ref left) >= 0)
@@ -171,37 +55,193 @@ public sealed class Measurements(SharedRedis redis) : IClassFixture<SharedRedis>
                 await one();
             }
         })));
-        Say($"{what}: {count / clock.Elapsed.TotalSeconds:N0} a second");
     }
 
-    private static async Task LatencyAsync(string what, RedisNode publisher, string topic, Func<Action<int>, Task> receive)
+    private static double Median(IEnumerable<double> values) => values.Order().ElementAt(values.Count() / 2);
+
+    private void Title(params string[] columns)
     {
-        var times = new double[Rounds];
-        var received = new SemaphoreSlim(0);
-        long sent = 0;
-        var receiving = receive(round =>
+        Row(["", .. columns]);
+        Row([.. Enumerable.Repeat("---", columns.Length + 1)]);
+    }
+
+    private void Row(params string[] cells) => _tables.Append(CultureInfo.InvariantCulture, $"{(cells[0].Length == 0 ? "\n" : "")}| {string.Join(" | ", cells)} |\n");
+
+    private async Task PublishingAsync(RedisNode node, IDatabase database, RedisCost cost)
+    {
+        Title("events a second", "CPU of Redis an event", "of it in the command");
+        foreach (var atOnce in new[] { 1, 256 })
         {
-            if (round >= 0)
+            var count = atOnce == 1 ? 10_000 : 100_000;
+            foreach (var (what, command, one) in new (string, string, Func<Task>)[]
             {
+                ("SseKit", "evalsha", () => AppendAsync(node)),
+                ("bare `XADD` of StackExchange.Redis", "xadd", () => AddAsync(database, "raw")),
+            })
+            {
+                var (rates, costs, commands) = (new List<double>(), new List<double>(), new List<double>());
+                for (var round = 0; round < 3; round++)
+                {
+                    commands.Add(await cost.OfOneAsync(command, async () => costs.Add(await cost.OfAsync(async () =>
+                    {
+                        var clock = Stopwatch.StartNew();
+                        await ManyAsync(count, atOnce, one);
+                        rates.Add(count / clock.Elapsed.TotalSeconds);
+                    }) / count)));
+                }
+
+                Row($"{what}, {(atOnce == 1 ? "one at a time" : $"{atOnce} at a time")}", $"{rates.Min():N0}–{rates.Max():N0}", $"{Median(costs):F0} µs", $"{Median(commands):F1} µs");
+            }
+        }
+    }
+
+    private async Task LatencyAsync(RedisNode node)
+    {
+        Title("p50", "p99");
+        await using var bare = await Server.ConnectAsync();
+        await RowAsync("SseKit: publish, bell, read", new BellFollower(node), () => AppendAsync(node, "latency"));
+        await RowAsync("SseKit's publish, `XREAD BLOCK`", await BlockFollower.OnAsync(Server, node, "sse:"), () => AppendAsync(node, "latency"));
+        await RowAsync("bare `XADD`, `XREAD BLOCK`", await BlockFollower.OnAsync(Server, node, "sse:"), () => AddAsync(bare.GetDatabase(), "sse:latency"));
+
+        async Task RowAsync(string what, Follower follower, Func<Task> publish)
+        {
+            const int Rounds = 2_000;
+            await using var following = follower;
+            await follower.FollowAsync("latency");
+            var times = new double[Rounds];
+            for (var round = 0; round < Rounds; round++)
+            {
+                // Let a blocked reader ask again.
+                await Task.Delay(1, Stop);
+                var sent = Stopwatch.GetTimestamp();
+                await publish();
+                await follower.NextAsync("latency");
                 times[round] = Stopwatch.GetElapsedTime(sent).TotalMilliseconds;
             }
 
-            received.Release();
-        });
-        await received.WaitAsync(Stop);
-        await Task.Delay(100, Stop);
-        for (var i = 0; i < Rounds; i++)
-        {
-            sent = Stopwatch.GetTimestamp();
-            await AppendAsync(publisher, topic);
-            await received.WaitAsync(Stop);
+            Array.Sort(times);
+            Row(what, $"{times[Rounds / 2]:F2} ms", $"{times[Rounds * 99 / 100]:F2} ms");
+        }
+    }
 
-            // Let a blocked reader ask again.
-            await Task.Delay(1, Stop);
+    private async Task ChoiceAsync(RedisNode node, RedisCost cost)
+    {
+        await using var admin = await Server.ConnectAsync();
+
+        // It publishes while the connections of the first one are broken.
+        await using var other = RedisNode.On(Server);
+        await AppendAsync(other, "topic0");
+        var figures = new List<List<string>>();
+        foreach (var blocks in new[] { false, true })
+        {
+            await using Follower follower = blocks ? await BlockFollower.OnAsync(Server, node, "sse:") : new BellFollower(node);
+            await follower.FollowAsync("topic0");
+            var (one, oneBack) = (await EventAsync(follower), await BackAsync(follower));
+            var clock = Stopwatch.StartNew();
+            var coming = await cost.OfAsync(async () =>
+            {
+                for (var topic = 1; topic < Topics; topic++)
+                {
+                    await follower.FollowAsync($"topic{topic}");
+                }
+            });
+            var came = clock.Elapsed;
+            var (all, allBack) = (await EventAsync(follower), await BackAsync(follower));
+            clock.Restart();
+            var going = await cost.OfAsync(async () =>
+            {
+                for (var topic = 1; topic < Topics; topic++)
+                {
+                    await follower.LeaveAsync($"topic{topic}");
+                }
+            });
+            figures.Add(
+            [
+                $"{one:F0} µs", $"{all:F0} µs", $"{came.TotalMicroseconds / Topics:F0} µs, {coming / Topics:F0} µs of Redis",
+                $"{clock.Elapsed.TotalMicroseconds / Topics:F0} µs, {going / Topics:F0} µs of Redis", $"{oneBack:F0} ms", $"{allBack:F0} ms",
+            ]);
         }
 
-        await receiving;
-        Array.Sort(times);
-        Say($"publish to receive, {what}: p50 {times[Rounds / 2]:F2} ms, p99 {times[Rounds * 99 / 100]:F2} ms");
+        Title("bell and read", "`XREAD BLOCK` on a connection of its own");
+        string[] rows =
+        [
+            "CPU of Redis for one event and its read, 1 topic followed", $"the same, {Topics:N0} topics followed", $"a topic comes, up to {Topics:N0}",
+            $"a topic goes, from {Topics:N0}", "the connection is killed: until the next event is there, 1 topic", $"the same, {Topics:N0} topics",
+        ];
+        foreach (var (row, index) in rows.Select((row, index) => (row, index)))
+        {
+            Row(row, figures[0][index], figures[1][index]);
+        }
+
+        async Task<double> EventAsync(Follower follower)
+        {
+            const int Rounds = 1_000;
+            return await cost.OfAsync(async () =>
+            {
+                for (var round = 0; round < Rounds; round++)
+                {
+                    await AppendAsync(node, "topic0");
+                    await follower.NextAsync("topic0");
+                }
+            }) / Rounds;
+        }
+
+        async Task<double> BackAsync(Follower follower)
+        {
+            var times = new List<double>();
+            for (var round = 0; round < 7; round++)
+            {
+                // All that went before is over.
+                await Task.Delay(300, Stop);
+                await follower.BreakAsync(admin.GetDatabase());
+                var clock = Stopwatch.StartNew();
+                await AppendAsync(other, "topic0");
+                await follower.NextAsync("topic0");
+                times.Add(clock.Elapsed.TotalMilliseconds);
+            }
+
+            return Median(times);
+        }
+    }
+
+    private async Task ReadingAsync(RedisNode node, RedisCost cost)
+    {
+        await node.Backlog.ReadAsync("t", null, 0, Stop);
+        for (var i = 0; i < 1_000; i++)
+        {
+            await AppendAsync(node);
+        }
+
+        var entries = (await node.Backlog.ReadAsync("t", null, 256, Stop)).Entries;
+        var newest = (await node.Backlog.ReadAsync("t", null, 0, Stop)).Head;
+        var one = (await node.Backlog.ReadAsync("t", null, 1_000, Stop)).Entries[^2].Id;
+        Title("in the command", "CPU of Redis");
+        await RowAsync("a look at a topic that has not grown", newest);
+        await RowAsync("a read of one new event", one);
+        await RowAsync($"a read of {entries.Count} events of 100 bytes", null);
+
+        async Task RowAsync(string what, string? after)
+        {
+            const int Rounds = 2_000;
+            double all = 0;
+            var each = await cost.OfOneAsync("evalsha", async () => all = await cost.OfAsync(() => ManyAsync(Rounds, 1, async () => await node.Backlog.ReadAsync("t", after, 256, Stop))));
+            Row(what, $"{each:F0} µs", $"{all / Rounds:F0} µs");
+        }
+    }
+
+    private async Task MemoryAsync(RedisNode node)
+    {
+        Title("memory in Redis");
+        foreach (var bytes in new[] { 100, 1_000 })
+        {
+            var topic = $"of {bytes}";
+            await ManyAsync(1_000, 64, () => AppendAsync(node, topic, FrameOf(bytes)));
+            Row($"an event of {bytes:N0} bytes", $"{(long)await Server.ExecuteAsync("MEMORY", "USAGE", $"sse:{topic}", "SAMPLES", "0") / 1_000.0:F0} bytes");
+        }
+
+        await node.Backlog.ReadAsync("empty", null, 0, Stop);
+        Row("a topic without events", $"{await Server.ExecuteAsync("MEMORY", "USAGE", "sse:empty", "SAMPLES", "0")} bytes");
+        var clients = ((string)(await Server.ExecuteAsync("CLIENT", "LIST"))!).Split('\n').Count(line => line.Contains("name=SseKit", StringComparison.Ordinal));
+        Row("connections of a node", $"{clients}");
     }
 }

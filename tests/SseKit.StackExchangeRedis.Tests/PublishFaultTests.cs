@@ -161,6 +161,23 @@ public sealed class PublishFaultTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Nothing_is_kept_of_what_is_refused_while_redis_is_away()
+    {
+        var (node, proxy) = await BehindProxyAsync();
+        proxy.Cut();
+        await WaitAsync(async () => await Record.ExceptionAsync(() => PublishAsync(node, "refused")) is RedisConnectionException);
+        for (var i = 0; i < 5_000; i++)
+        {
+            await Assert.ThrowsAsync<RedisConnectionException>(() => PublishAsync(node, "refused"));
+        }
+
+        Assert.InRange((await node.ConnectionAsync()).GetCounters().TotalOutstanding, 0, 10);
+        proxy.Heal();
+        await WaitAsync(async () => await Record.ExceptionAsync(() => PublishAsync(node, "back")) is null);
+        Assert.Equal(["data: first\n", "data: back\n"], (await ReadAllAsync(node)).Select(entry => Encoding.UTF8.GetString(entry.Frame.Span)));
+    }
+
+    [Fact]
     public async Task A_connection_of_the_apps_own_that_would_queue_does_not_keep_a_publisher_waiting()
     {
         await using var proxy = new RedisProxy(_redis);

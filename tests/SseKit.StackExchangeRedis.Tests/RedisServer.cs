@@ -13,19 +13,34 @@ public sealed class RedisServer : IAsyncDisposable
 
     private readonly string[] _arguments;
     private readonly string _program;
+    private readonly bool _sentinel;
     private readonly string _folder = Directory.CreateTempSubdirectory("ssekit-redis-").FullName;
     private Process? _process;
 
-    private RedisServer(string program, string[] arguments) => (_program, _arguments) = (program, arguments);
+    private RedisServer(string program, bool sentinel, string[] arguments)
+    {
+        (_program, _sentinel) = (program, sentinel);
+        _arguments = sentinel ? [Path.Combine(_folder, "sentinel.conf"), "--sentinel"] : ["--save", "", .. arguments];
+        if (sentinel)
+        {
+            // It keeps there what it learns.
+            File.Create(_arguments[0]).Dispose();
+        }
+    }
 
     public int Port { get; private set; }
 
     public string Address => $"127.0.0.1:{Port}";
 
-    public static async Task<RedisServer> StartAsync(params string[] arguments)
+    public static Task<RedisServer> StartAsync(params string[] arguments) => StartAsync(sentinel: false, arguments);
+
+    /// <summary>One that watches over others and tells where the primary is.</summary>
+    public static Task<RedisServer> StartSentinelAsync() => StartAsync(sentinel: true);
+
+    private static async Task<RedisServer> StartAsync(bool sentinel, params string[] arguments)
     {
         var program = TestTool.Require("redis-server", "SSEKIT_REDIS_SERVER", "Debian and Ubuntu: apt-get install redis-server. Else https://redis.io/docs/latest/operate/oss_and_stack/install/.");
-        var server = new RedisServer(program, arguments);
+        var server = new RedisServer(program, sentinel, arguments);
         for (var attempt = 1; ; attempt++)
         {
             server.Port = FreePort();
@@ -44,7 +59,7 @@ public sealed class RedisServer : IAsyncDisposable
     /// <summary>Starts it again on the same port; with what it had on disk, if it keeps anything there.</summary>
     public async Task RunAsync()
     {
-        var start = new ProcessStartInfo(_program, ["--port", $"{Port}", "--bind", "127.0.0.1", "--dir", _folder, "--save", "", .. _arguments])
+        var start = new ProcessStartInfo(_program, [.. _arguments, "--port", $"{Port}", "--dir", _folder, .. _arguments.Contains("--bind") ? (string[])[] : ["--bind", "127.0.0.1"]])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -53,7 +68,7 @@ public sealed class RedisServer : IAsyncDisposable
         var process = new Process { StartInfo = start };
         process.OutputDataReceived += (_, line) =>
         {
-            if (line.Data is null || line.Data.Contains("eady to accept connections", StringComparison.Ordinal))
+            if (line.Data is null || line.Data.Contains("eady to accept connections", StringComparison.Ordinal) || line.Data.Contains("Sentinel ID is", StringComparison.Ordinal))
             {
                 ready.TrySetResult(line.Data is not null);
             }
@@ -77,18 +92,28 @@ public sealed class RedisServer : IAsyncDisposable
         _process = null;
     }
 
-    /// <summary>Stopped in its tracks, with its connections open.</summary>
-    public async Task PauseAsync() => await SignalAsync("-STOP");
+    /// <summary>Takes from it, while it does not run, what it has on disk.</summary>
+    public void Wipe()
+    {
+        Directory.Delete(_folder, recursive: true);
+        Directory.CreateDirectory(_folder);
+    }
 
-    public async Task ResumeAsync() => await SignalAsync("-CONT");
+    /// <summary>Stopped in its tracks, with its connections open.</summary>
+    public async Task PauseAsync() => await Signals.SendAsync(_process!, "-STOP");
+
+    public async Task ResumeAsync() => await Signals.SendAsync(_process!, "-CONT");
 
     public async Task<RedisResult> ExecuteAsync(string command, params object[] arguments)
     {
         await using var connection = await ConnectAsync();
-        return await connection.GetDatabase().ExecuteAsync(command, arguments);
+
+        // Not wherever a cluster or a sentinel leads to.
+        return await connection.GetServer(Address).ExecuteAsync(command, arguments);
     }
 
-    public async Task<ConnectionMultiplexer> ConnectAsync() => await ConnectionMultiplexer.ConnectAsync($"{Address},allowAdmin=true");
+    public async Task<ConnectionMultiplexer> ConnectAsync() =>
+        _sentinel ? await ConnectionMultiplexer.SentinelConnectAsync($"{Address},allowAdmin=true") : await ConnectionMultiplexer.ConnectAsync($"{Address},allowAdmin=true");
 
     /// <summary>How often a command was called since the last reset, by whomever.</summary>
     public async Task<long> CallsAsync(string command)
@@ -109,14 +134,7 @@ public sealed class RedisServer : IAsyncDisposable
         Directory.Delete(_folder, recursive: true);
     }
 
-    private async Task SignalAsync(string signal)
-    {
-        using var kill = Process.Start("kill", [signal, $"{_process!.Id}"]);
-        await kill.WaitForExitAsync();
-        Assert.Equal(0, kill.ExitCode);
-    }
-
-    private static int FreePort()
+    internal static int FreePort()
     {
         using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));

@@ -90,18 +90,40 @@ public sealed class RegistrationTests(SharedRedis redis) : IClassFixture<SharedR
     public async Task The_health_check_names_a_database_that_redis_does_not_have() =>
         await UnhealthyAsync(redis.Server.Address, "has no database 99", o => o.Database = 99);
 
-    [Fact]
-    public async Task The_health_check_names_a_redis_without_streams()
+    [Theory]
+    [InlineData("XADD")]
+    [InlineData("XREVRANGE")]
+    public async Task The_health_check_names_a_redis_without_streams(string command)
     {
-        await using var old = await RedisServer.StartAsync("--rename-command", "XREVRANGE", "", "--rename-command", "XLEN", "");
+        await using var old = await RedisServer.StartAsync("--rename-command", command, "");
         await UnhealthyAsync(old.Address, "Redis 6.2 or later", _ => { });
     }
 
-    [Fact]
-    public async Task The_health_check_names_a_permission_that_is_missing()
+    [Theory]
+    [InlineData("-eval")]
+    [InlineData("-xadd")]
+    [InlineData("-xtrim")]
+    [InlineData("-pexpire")]
+    [InlineData("-publish")]
+    [InlineData("resetchannels")]
+    public async Task The_health_check_names_a_permission_that_is_missing(string denied)
     {
-        await redis.Server.ExecuteAsync("ACL", "SETUSER", "reader", "on", ">word", "~*", "&*", "+@all", "-eval");
-        await UnhealthyAsync($"{redis.Server.Address},user=reader,password=word", "may not do what topics need", _ => { });
+        await redis.Server.ExecuteAsync("ACL", "SETUSER", denied, "on", ">word", "~*", "&*", "+@all", denied);
+        await UnhealthyAsync($"{redis.Server.Address},user={denied},password=word", "may not do what topics need", _ => { });
+    }
+
+    [Fact]
+    public async Task The_health_check_names_a_redis_that_is_full()
+    {
+        await using var full = await RedisServer.StartAsync("--maxmemory", "1", "--maxmemory-policy", "noeviction");
+        await UnhealthyAsync(full.Address, "Redis is full", _ => { });
+    }
+
+    [Fact]
+    public async Task The_health_check_names_a_replica()
+    {
+        await using var replica = await RedisServer.StartAsync("--replicaof", "127.0.0.1", "1");
+        await UnhealthyAsync(replica.Address, "only a replica of it", _ => { });
     }
 
     [Fact]
@@ -116,21 +138,37 @@ public sealed class RegistrationTests(SharedRedis redis) : IClassFixture<SharedR
     }
 
     [Fact]
-    public async Task The_app_starts_without_redis_and_says_so_by_name()
+    public async Task The_app_starts_without_redis_and_says_so_by_name() =>
+        await SaidAtStartAsync("127.0.0.1:1,connectTimeout=500", "can't be reached");
+
+    [Fact]
+    public async Task The_app_says_at_its_start_that_the_password_is_wrong()
+    {
+        await using var locked = await RedisServer.StartAsync("--requirepass", "right");
+        await SaidAtStartAsync($"{locked.Address},password=wrong", "refuses the user or the password");
+    }
+
+    [Fact]
+    public async Task The_app_says_at_its_start_that_there_is_no_such_database() =>
+        await SaidAtStartAsync($"{redis.Server.Address},defaultDatabase=99", "has no database 99");
+
+    [Fact]
+    public async Task The_app_says_at_its_start_that_redis_has_no_streams()
+    {
+        await using var old = await RedisServer.StartAsync("--rename-command", "XADD", "");
+        await SaidAtStartAsync(old.Address, "with Streams and scripts");
+    }
+
+    private static async Task SaidAtStartAsync(string configuration, string said)
     {
         var logged = new LogList();
-        using var host = Host(o => o.Configuration = ConfigurationOptions.Parse("127.0.0.1:1,connectTimeout=500"), logged);
+        using var host = Host(o => o.Configuration = ConfigurationOptions.Parse(configuration), logged);
         await host.StartAsync(Stop).WaitAsync(Guard, Stop);
-
-        using var guard = new CancellationTokenSource(Guard);
-        while (!logged.Entries.Any(entry => entry.Id.Id == 102))
-        {
-            await Task.Delay(10, guard.Token);
-        }
+        await Waiting.UntilAsync(() => Task.FromResult(logged.Entries.Any(entry => entry.Id.Id == 102)));
 
         var error = logged.Entries.First(entry => entry.Id.Id == 102);
         Assert.Equal(LogLevel.Error, error.Level);
-        Assert.Contains("can't be reached", error.Text);
+        Assert.Contains(said, error.Text);
         await host.StopAsync(Stop).WaitAsync(Guard, Stop);
     }
 

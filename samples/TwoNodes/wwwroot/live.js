@@ -17,6 +17,7 @@ source.onopen = () => {
 source.onerror = () => {
   if ($('status').dataset.state === 'open') log('lost', `connection to node ${node} lost; the browser will be back`);
   $('kill').disabled = true;
+  $('node').textContent = '…';
   status(source.readyState === EventSource.CLOSED ? 'closed' : 'reconnecting');
 };
 
@@ -32,7 +33,7 @@ source.onmessage = event => {
     next = number + 1;
   }
 
-  log('live', `number ${number}`, `published by node ${by}`);
+  log('live', `number ${number}`, `by node ${by}`);
   const exact = missing + repeated === 0 ? 'yes' : 'no';
   $('verdict').dataset.exact = exact;
   $('verdict').textContent = `Every number exactly once: ${exact} (${received} received, ${missing} missing, ${repeated} repeated)`;

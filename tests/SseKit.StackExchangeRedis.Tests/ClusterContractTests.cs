@@ -1,0 +1,28 @@
+using SseKit.Tests.Topics;
+
+namespace SseKit.StackExchangeRedis.Tests;
+
+/// <summary>The contract that every store keeps, on a Redis Cluster.</summary>
+public sealed class ClusterContractTests(SharedCluster cluster) : BacklogContract, IClassFixture<SharedCluster>, IAsyncDisposable
+{
+    private readonly List<RedisNode> _nodes = [];
+
+    protected override ISseBacklog Create(int maxEvents = 1_000)
+    {
+        var node = RedisNode.On(cluster.Cluster.Address, options =>
+        {
+            options.KeyPrefix = $"{Guid.NewGuid():N}:";
+            options.MaxEvents = maxEvents;
+        });
+        _nodes.Add(node);
+        return node.Backlog;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var node in _nodes)
+        {
+            await node.DisposeAsync();
+        }
+    }
+}
