@@ -15,7 +15,7 @@ public sealed partial class AotTests(AotTests.Published published) : IClassFixtu
     {
         // Publishing fails on any warning of the trimmer or of the native compiler.
         var program = await published.ProgramAsync();
-        using var app = Process.Start(new ProcessStartInfo(program, ["--urls", "http://127.0.0.1:0"])
+        using var app = Process.Start(new ProcessStartInfo(program, ["--urls", "http://127.0.0.1:0", "--Sse:KeepAliveInterval", "00:00:00.2"])
         {
             WorkingDirectory = Path.GetDirectoryName(program)!,
             RedirectStandardOutput = true,
