@@ -1,11 +1,10 @@
-using System.Text.Unicode;
 using Microsoft.Extensions.Logging;
 using StackExchange.Redis;
 
 namespace SseKit.StackExchangeRedis;
 
 /// <summary>Topics in Redis, each one stream under one key: so nothing ever needs two slots of a cluster, and what is lost is lost together.</summary>
-internal sealed class RedisBacklog : ISseBacklog
+internal sealed class RedisBacklog : ISseBacklog, ISseRelay
 {
     // How long an event whose answer was lost with the connection waits for the next one, to be sent again.
     private static readonly TimeSpan ResendWithin = TimeSpan.FromSeconds(3);
@@ -13,6 +12,9 @@ internal sealed class RedisBacklog : ISseBacklog
 
     // Up to here a trim by whole blocks would keep many times what was asked for, and an exact one costs next to nothing.
     private const int TrimmedExactly = 100;
+
+    // What read.lua answers for each entry.
+    private const int EntryParts = 6;
 
     private readonly string _writer = EntryId.NewWriter();
     private readonly RedisConnection _connection;
@@ -43,7 +45,7 @@ internal sealed class RedisBacklog : ISseBacklog
         RedisValue[] arguments =
         [
             mark, append.EventType ?? "", append.Frame, _options.MaxEvents < TrimmedExactly ? "=" : "~", _options.MaxEvents, _maxAge, _expiry,
-            link.ChannelPrefix + key, "",
+            link.ChannelPrefix + key, append.Key ?? "", "",
         ];
         if (!database.IsConnected(key, CommandFlags.DemandMaster))
         {
@@ -59,7 +61,7 @@ internal sealed class RedisBacklog : ISseBacklog
                 var answer = (RedisResult[])(await database.ScriptEvaluateAsync(RedisScripts.Publish, [key], arguments, CommandFlags.DemandMaster)
                     .WaitAsync(cancellationToken))!;
                 return answer.Length == 2
-                    ? new SseEntry { Id = (string)answer[0]!, PreviousId = (string)answer[1]!, Frame = append.Frame, EventType = append.EventType }
+                    ? new SseEntry { Id = (string)answer[0]!, PreviousId = (string)answer[1]!, Frame = append.Frame, EventType = append.EventType, Key = append.Key }
                     : throw new SseUnknownOutcomeException(topic, lost);
             }
             catch (Exception exception) when (lost is null && WasRefused(exception))
@@ -103,13 +105,13 @@ internal sealed class RedisBacklog : ISseBacklog
             _foreign.Skipped(topic);
         }
 
-        var entries = new List<SseEntry>((answer.Length - 2) / 5);
-        for (var i = 2; i + 5 <= answer.Length; i += 5)
+        var entries = new List<SseEntry>((answer.Length - 2) / EntryParts);
+        for (var i = 2; i + EntryParts <= answer.Length; i += EntryParts)
         {
             // Of a later version nothing but the chain is known. Left out, the event after it does not continue what came before: a gap is told.
             if ((string?)answer[i + 2] == "1")
             {
-                entries.Add(Entry(topic, answer.AsSpan(i, 5)));
+                entries.Add(Entry(topic, answer.AsSpan(i, EntryParts)));
             }
         }
 
@@ -120,6 +122,24 @@ internal sealed class RedisBacklog : ISseBacklog
     {
         cancellationToken.ThrowIfCancellationRequested();
         return _bells.WatchAsync(topic, grown, cancellationToken);
+    }
+
+    public async ValueTask SendAsync(string topic, SseAppend item, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var link = await _connection.GetAsync(cancellationToken);
+        if (!link.Database.IsConnected(Key(topic), CommandFlags.DemandMaster))
+        {
+            throw Away(link.Connection);
+        }
+
+        await link.Subscriber.PublishAsync(_bells.Channel(topic), EphemeralMessage.Encode(item)).WaitAsync(cancellationToken);
+    }
+
+    public ValueTask<IAsyncDisposable> ListenAsync(string topic, Action<SseAppend> received, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return _bells.ListenAsync(topic, received, cancellationToken);
     }
 
     private static RedisValue Milliseconds(TimeSpan span) => span == Timeout.InfiniteTimeSpan ? 0 : (long)span.TotalMilliseconds;
@@ -156,31 +176,22 @@ internal sealed class RedisBacklog : ISseBacklog
     private SseEntry Entry(string topic, ReadOnlySpan<RedisResult> parts)
     {
         var frame = (byte[])parts[4]!;
-        if (!IsFrame(frame))
+        if (!StoredFrame.IsWhole(frame))
         {
             // In the chain, but not of our making: its place is kept, as a block that moves the client's position and fires no event.
             _foreign.Skipped(topic);
             frame = [];
         }
 
-        var type = (string?)parts[3];
         return new SseEntry
         {
             Id = (string)parts[0]!,
             PreviousId = (string)parts[1]!,
             Frame = frame,
-            EventType = string.IsNullOrEmpty(type) ? null : type,
+            EventType = TextOf(parts[3]),
+            Key = TextOf(parts[5]),
         };
     }
 
-    /// <summary>Whether it is whole lines of UTF-8 that end no event and set no id: anything else would break what comes after it.</summary>
-    private static bool IsFrame(ReadOnlySpan<byte> frame) =>
-        frame.Length > 0
-        && frame[^1] == (byte)'\n'
-        && frame[0] != (byte)'\n'
-        && !frame.StartsWith("id"u8)
-        && frame.IndexOf("\n\n"u8) < 0
-        && frame.IndexOf("\nid"u8) < 0
-        && !frame.ContainsAny((byte)'\r', (byte)'\0')
-        && Utf8.IsValid(frame);
+    private static string? TextOf(RedisResult part) => (string?)part is { Length: > 0 } text ? text : null;
 }

@@ -11,4 +11,7 @@ public readonly record struct SseAppend
 
     /// <summary>The event's type, for stores and subscribers that filter; null means <c>message</c>.</summary>
     public string? EventType { get; init; }
+
+    /// <summary>Whom or what the event is about, for subscribers that filter, kept as it is; null where the publisher gave none, and never empty.</summary>
+    public string? Key { get; init; }
 }

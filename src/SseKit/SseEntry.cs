@@ -17,4 +17,7 @@ public readonly record struct SseEntry
 
     /// <summary>The event's type; null means <c>message</c>.</summary>
     public string? EventType { get; init; }
+
+    /// <summary><see cref="SseAppend.Key"/>, unchanged; null where there was none.</summary>
+    public string? Key { get; init; }
 }

@@ -1,4 +1,4 @@
-local w, event_type, frame, trim, max_events, max_age, expiry, channel, elapsed = unpack(ARGV)
+local w, event_type, frame, trim, max_events, max_age, expiry, channel, event_key, elapsed = unpack(ARGV)
 
 -- Sent again, because the answer to the first attempt was lost `elapsed` ms ago or less: it may be there already. What is searched goes back
 -- five seconds further than that, for a clock that was set or a replica's that differs.
@@ -22,7 +22,12 @@ if elapsed ~= '' then
 end
 
 local previous = head(w)
-local id = redis.call('XADD', key, 'MAXLEN', trim, max_events, '*', 'v', '1', 'w', w, 'p', previous, 't', event_type, 'f', frame)
+local fields = { 'v', '1', 'w', w, 'p', previous, 't', event_type, 'f', frame }
+if event_key ~= '' then
+    fields[#fields + 1] = 'k'
+    fields[#fields + 1] = event_key
+end
+local id = redis.call('XADD', key, 'MAXLEN', trim, max_events, '*', unpack(fields))
 if max_age ~= '0' then redis.pcall('XTRIM', key, 'MINID', '~', string.format('%.0f', math.max(0, ms(id) - max_age))) end
 keep(expiry)
 redis.pcall('PUBLISH', channel, '')

@@ -26,6 +26,7 @@ internal sealed class SseConfiguration(IConfiguration section) : IConfigureOptio
         [nameof(SseOptions.WriteTimeout)] = Time((o, value) => o.WriteTimeout = value),
         [nameof(SseOptions.GapEventType)] = Text((o, value) => o.GapEventType = value),
         [nameof(SseOptions.SendStartPosition)] = Choice((o, value) => o.SendStartPosition = value),
+        [nameof(SseOptions.SendCheckpoints)] = Choice((o, value) => o.SendCheckpoints = value),
         [nameof(SseOptions.MaxEventsPerTopic)] = Number((o, value) => o.MaxEventsPerTopic = value),
         [nameof(SseOptions.MaxBytesPerTopic)] = LongNumber((o, value) => o.MaxBytesPerTopic = value),
         [nameof(SseOptions.MaxTopics)] = Number((o, value) => o.MaxTopics = value),

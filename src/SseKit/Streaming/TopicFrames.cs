@@ -4,7 +4,7 @@ using SseKit.Wire;
 namespace SseKit.Streaming;
 
 /// <summary>The door from topics to streams: frames that are encoded already, as many at a time as lie together.</summary>
-internal sealed class TopicFrames(SseTopics topics, TopicRequest request, CancellationToken cancellationToken)
+internal class TopicFrames(SseTopics topics, TopicRequest request, CancellationToken cancellationToken)
     : ItemSource<ReadOnlyMemory<byte>>(topics.ReadFramesAsync(request, cancellationToken), cancellationToken)
 {
     public override int Events => EventFrame.Count(Current.Span);

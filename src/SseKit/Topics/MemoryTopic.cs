@@ -18,6 +18,9 @@ internal sealed class MemoryTopic(string name, int maxEvents, long maxBytes) : T
     /// <summary>How many read it. Kept by the backlog, under the backlog's gate.</summary>
     public int Readers { get; set; }
 
+    /// <summary>How many of these are subscriptions, and not a publisher's step that is over in a moment. Kept as <see cref="Readers"/> is.</summary>
+    public int Subscribers { get; set; }
+
     /// <summary>Whether it never had an event: then nothing is lost with it but its origin.</summary>
     public bool IsBlank
     {
@@ -30,12 +33,12 @@ internal sealed class MemoryTopic(string name, int maxEvents, long maxBytes) : T
         }
     }
 
-    public string Append(ReadOnlySpan<byte> body, string? eventType) => Append(body, eventType, out _, linked: false);
+    public string Append(ReadOnlySpan<byte> body, string? eventType, string? key = null) => Append(body, eventType, key, out _, linked: false);
 
     public SseEntry Append(SseAppend append)
     {
-        var id = Append(append.Frame.Span, append.EventType, out var previousId, linked: true);
-        return new SseEntry { Id = id, PreviousId = previousId, Frame = append.Frame, EventType = append.EventType };
+        var id = Append(append.Frame.Span, append.EventType, append.Key, out var previousId, linked: true);
+        return new SseEntry { Id = id, PreviousId = previousId, Frame = append.Frame, EventType = append.EventType, Key = append.Key };
     }
 
     public SseSlice Read(string? after, int max)
@@ -52,12 +55,14 @@ internal sealed class MemoryTopic(string name, int maxEvents, long maxBytes) : T
             {
                 var segment = SegmentOf(++position);
                 var index = (int)(position - segment.First);
+                var entry = segment.Entry(index);
                 entries[i] = new SseEntry
                 {
                     Id = IdOf(position),
                     PreviousId = IdOf(position - 1),
                     Frame = segment.Body(index),
-                    EventType = segment.Entry(index).EventType,
+                    EventType = entry.EventType,
+                    Key = entry.Key,
                 };
             }
 
@@ -81,7 +86,7 @@ internal sealed class MemoryTopic(string name, int maxEvents, long maxBytes) : T
         }
     }
 
-    private string Append(ReadOnlySpan<byte> body, string? eventType, out string previousId, bool linked)
+    private string Append(ReadOnlySpan<byte> body, string? eventType, string? key, out string previousId, bool linked)
     {
         string id;
         WaiterQueue.Batch waiting;
@@ -90,7 +95,7 @@ internal sealed class MemoryTopic(string name, int maxEvents, long maxBytes) : T
         {
             previousId = linked ? IdOf(Head) : "";
             id = IdOf(Head + 1);
-            waiting = Append(body, id, storedId: null, eventType);
+            waiting = Append(body, id, storedId: null, eventType, key);
             grown = _grown;
         }
 

@@ -18,7 +18,7 @@ public class ContractTests
             "entry.PreviousId) should be ["),
         ["a store that forgets the types of events"] = (
             () => new Contract { Read = slice => slice with { Entries = [.. slice.Entries.Select(entry => entry with { EventType = null })] } },
-            nameof(SseBacklogContract.Frames_and_event_types_come_back_unchanged),
+            nameof(SseBacklogContract.Frames_event_types_and_keys_come_back_unchanged),
             "read[0].EventType should be 'tick', but is null."),
         ["a store whose pages are too long"] = (
             () => new Contract { Max = int.MaxValue },

@@ -64,6 +64,16 @@ public sealed partial class PackageTests(PackageTests.Feed feed) : IClassFixture
     }
 
     [Fact]
+    public async Task Packages_that_are_built_elsewhere_and_later_are_the_same_byte_for_byte()
+    {
+        var again = await feed.PackAgainAsync();
+
+        Assert.Equal(4, again.Length);
+        Assert.All(again, file => Assert.Equal(
+            File.ReadAllBytes(Path.Combine(Path.GetDirectoryName(feed.Package)!, Path.GetFileName(file))), File.ReadAllBytes(file)));
+    }
+
+    [Fact]
     public async Task The_test_kit_tests_apps_from_a_project_outside_the_repository_with_the_library_and_without()
     {
         // A program and no test project: the kit asks for no test framework, and none is at hand outside.
@@ -191,8 +201,30 @@ public sealed partial class PackageTests(PackageTests.Feed feed) : IClassFixture
         {
             var feed = Path.Combine(_folder, "feed");
 
-            // From a copy: the library may be built in its usual folders at this moment.
-            var copy = Path.Combine(_folder, "copy");
+            await PackAsync(Path.Combine(_folder, "copy"), feed);
+            Package = Directory.GetFiles(feed, "SseKit.?.*.nupkg").Single();
+            Kit = Directory.GetFiles(feed, "SseKit.Testing.*.nupkg").Single();
+
+            // Its own package folder, so that the machine's cache neither answers with an older build nor keeps this one.
+            await File.WriteAllTextAsync(Path.Combine(_folder, "nuget.config"), $"""
+                <configuration>
+                  <config><add key="globalPackagesFolder" value="{_folder}/packages" /></config>
+                  <packageSources><add key="built" value="{feed}" /></packageSources>
+                </configuration>
+                """);
+        }
+
+        /// <summary>Packs once more, from another folder.</summary>
+        public async Task<string[]> PackAgainAsync()
+        {
+            var again = Path.Combine(_folder, "again");
+            await PackAsync(Path.Combine(_folder, "another", "copy"), again);
+            return Directory.GetFiles(again);
+        }
+
+        // From a copy: the library may be built in its usual folders at this moment.
+        private static async Task PackAsync(string copy, string feed)
+        {
             foreach (var file in Directory.GetFiles(Sources.Root, "*", SearchOption.TopDirectoryOnly).Concat(LibraryFiles("SseKit")).Concat(LibraryFiles("SseKit.Testing")))
             {
                 var target = Path.Combine(copy, Path.GetRelativePath(Sources.Root, file));
@@ -206,17 +238,6 @@ public sealed partial class PackageTests(PackageTests.Feed feed) : IClassFixture
             {
                 await DotnetAsync(Path.Combine(copy, "src", library), "pack", "-c", "Release", "--no-build", "-o", feed);
             }
-
-            Package = Directory.GetFiles(feed, "SseKit.?.*.nupkg").Single();
-            Kit = Directory.GetFiles(feed, "SseKit.Testing.*.nupkg").Single();
-
-            // Its own package folder, so that the machine's cache neither answers with an older build nor keeps this one.
-            await File.WriteAllTextAsync(Path.Combine(_folder, "nuget.config"), $"""
-                <configuration>
-                  <config><add key="globalPackagesFolder" value="{_folder}/packages" /></config>
-                  <packageSources><add key="built" value="{feed}" /></packageSources>
-                </configuration>
-                """);
         }
 
         public async Task<string> NewWebProjectAsync(string name, string program, string package = "SseKit")
