@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Security.Cryptography;
+using SseKit.Diagnostics;
 
 namespace SseKit.Topics;
 
@@ -99,7 +100,11 @@ internal sealed class MemoryTopic(string name, int maxEvents, long maxBytes) : T
             grown = _grown;
         }
 
-        waiting.Wake();
+        using (PublishTrace.StartDelivery(Name, id, waiting.Count))
+        {
+            waiting.Wake();
+        }
+
         grown?.Invoke();
         return id;
     }

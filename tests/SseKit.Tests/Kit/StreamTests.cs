@@ -191,14 +191,18 @@ public class StreamTests
     [Fact]
     public async Task A_connection_that_breaks_is_no_end()
     {
+        var read = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await using var app = await TestApp.StartAsync(web => web.MapGet("/", async (HttpContext context) =>
         {
             context.Response.ContentType = "text/event-stream";
             await context.Response.WriteAsync("data: a\n\n");
             await context.Response.Body.FlushAsync();
+            await read.Task;
             context.Abort();
         }));
         await using var stream = await app.Client.OpenSseAsync("/", o => o.LastEventId = "7", Stop);
+        await stream.NextEventAsync(Stop);
+        read.SetResult();
 
         var failure = await Assert.ThrowsAnyAsync<IOException>(() => stream.ReadToEndAsync(Stop));
         Assert.IsNotType<EndOfStreamException>(failure);
