@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
-using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Text;
 
@@ -8,56 +7,22 @@ namespace SseKit.Testing;
 
 /// <summary>
 /// The contract of <see cref="ISseBacklog"/>, as checks that run under any test framework. Let a test class inherit it, give it your store, and
-/// run each of <see cref="Checks"/> with <see cref="RunAsync"/>: what passes is a backlog.
+/// run each of <see cref="Checks"/> with <see cref="SseContract.RunAsync"/>: what passes is a backlog.
 /// </summary>
 /// <remarks>
 /// A check that fails throws an <see cref="SseContractException"/>, or what the store threw. Each makes its own store and shares nothing with
 /// the others, so they may run at the same time.
 /// </remarks>
 [SuppressMessage("Naming", "CA1707:Identifiers should not contain underscores", Justification = "A check is named by the sentence that a failed test is to say.")]
-public abstract class SseBacklogContract
+public abstract class SseBacklogContract : SseContract
 {
     private static readonly TimeSpan Guard = TimeSpan.FromSeconds(30);
-    private static readonly TimeSpan LongestCheck = TimeSpan.FromMinutes(2);
-
-    private static readonly Dictionary<string, MethodInfo> Methods = typeof(SseBacklogContract)
-        .GetMethods(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly)
-        .Where(method => method.ReturnType == typeof(Task) && method.GetParameters().Length == 0)
-        .ToDictionary(method => method.Name);
 
     /// <summary>
     /// The names of all checks, each as the one argument of a test: for <c>[MemberData]</c> of xunit, <c>[TestCaseSource]</c> of NUnit and
     /// <c>[DynamicData]</c> of MSTest. A newer version of this package may have more of them.
     /// </summary>
-    public static IEnumerable<object[]> Checks => Methods.Keys.Order(StringComparer.Ordinal).Select(name => new object[] { name });
-
-    /// <summary>Ends what a check waits for, when the test is cancelled. Default none: a check that hangs fails after 2 minutes.</summary>
-    protected virtual CancellationToken CancellationToken => CancellationToken.None;
-
-    private CancellationToken Stop => CancellationToken;
-
-    /// <summary>Runs one check.</summary>
-    /// <param name="check">Its name, out of <see cref="Checks"/>.</param>
-    /// <returns>Completes when the store has passed.</returns>
-    /// <exception cref="SseContractException">The store does not keep the contract; the message says where.</exception>
-    /// <exception cref="ArgumentException">There is no such check.</exception>
-    public async Task RunAsync(string check)
-    {
-        if (!Methods.TryGetValue(check, out var method))
-        {
-            throw new ArgumentException($"There is no check '{check}'. SseBacklogContract.Checks lists them.", nameof(check));
-        }
-
-        // On the pool: a store that blocks the thread that called it is to fail, not to hang.
-        var run = Task.Run(method.CreateDelegate<Func<Task>>(this), Stop);
-        if (await Task.WhenAny(run, Task.Delay(LongestCheck, Stop)) != run)
-        {
-            Stop.ThrowIfCancellationRequested();
-            throw new SseContractException(check, $"A call of the store has not come back within {LongestCheck.TotalMinutes} minutes.");
-        }
-
-        await run;
-    }
+    public static IEnumerable<object[]> Checks => ChecksOf(typeof(SseBacklogContract));
 
     /// <summary>Makes an empty store that keeps the newest <paramref name="maxEvents"/> events of a topic, and that knows nothing of any other.</summary>
     /// <param name="maxEvents">How many events of a topic the store keeps.</param>

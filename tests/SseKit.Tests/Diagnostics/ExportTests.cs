@@ -24,8 +24,8 @@ public class ExportTests
         await using var app = await TestApp.StartAsync(
             web =>
             {
-                web.MapGet("/{number}", (int number) => new EventSourceResult(sources[number]));
-                web.MapGet("/none", () => new EventSourceResult(Events.Failing(new InvalidOperationException())));
+                web.MapGet("/exported/{number:int}", (int number) => new EventSourceResult(sources[number]));
+                web.MapGet("/exported/none", () => new EventSourceResult(Events.Failing(new InvalidOperationException())));
             },
             services: services =>
             {
@@ -41,11 +41,11 @@ public class ExportTests
         var streams = new List<SseTestStream>();
         for (var number = 0; number < sources.Length; number++)
         {
-            streams.Add(await app.Client.OpenSseAsync($"/{number}", cancellationToken: Stop));
+            streams.Add(await app.Client.OpenSseAsync($"/exported/{number}", cancellationToken: Stop));
             await sources[number].IsWaitedForAsync();
         }
 
-        await using var refused = await app.Client.OpenSseAsync("/0", cancellationToken: Stop);
+        await using var refused = await app.Client.OpenSseAsync("/exported/0", cancellationToken: Stop);
         await refused.ReadToEndAsync(Stop);
         meters.ForceFlush();
         Assert.Equal(5, exporter.Of("ssekit.active_streams"));
@@ -53,9 +53,9 @@ public class ExportTests
         sources[0].End();
         sources[1].Fail(new InvalidOperationException());
         streams[2].Cut();
-        app.Web.Services.GetRequiredService<ISseConnections>().EndStreams("/3");
+        app.Web.Services.GetRequiredService<ISseConnections>().EndStreams("/exported/3");
         await Streaming.Waiting.Until(() => Ended() == 4);
-        await using var failed = await app.Client.OpenSseAsync("/none", cancellationToken: Stop);
+        await using var failed = await app.Client.OpenSseAsync("/exported/none", cancellationToken: Stop);
         time.Advance(TimeSpan.FromHours(2));
         await streams[4].ReadToEndAsync(Stop);
         await Streaming.Waiting.Until(() => Ended() == 6);
@@ -73,7 +73,10 @@ public class ExportTests
         }
     }
 
-    /// <summary>Keeps the newest total of each metric, over all routes, and of each of its other attributes.</summary>
+    /// <summary>
+    /// Keeps the newest total of each metric, over the routes of this test, and of each of its other attributes: a reader is handed what all apps
+    /// of the process measure, and others are tested at the same time.
+    /// </summary>
     private sealed class Totals : BaseExporter<Metric>
     {
         private ConcurrentDictionary<string, int> _totals = new();
@@ -87,9 +90,20 @@ public class ExportTests
             {
                 foreach (ref readonly var point in metric.GetMetricPoints())
                 {
+                    var tags = new Dictionary<string, object?>();
+                    foreach (var tag in point.Tags)
+                    {
+                        tags.Add(tag.Key, tag.Value);
+                    }
+
+                    if (tags.GetValueOrDefault("http.route") is not string route || !route.StartsWith("/exported/", StringComparison.Ordinal))
+                    {
+                        continue;
+                    }
+
                     var value = metric.MetricType == MetricType.Histogram ? (int)point.GetHistogramCount() : (int)point.GetSumLong();
                     totals.AddOrUpdate(metric.Name, value, (_, sum) => sum + value);
-                    foreach (var tag in point.Tags)
+                    foreach (var tag in tags)
                     {
                         totals.AddOrUpdate(string.Create(CultureInfo.InvariantCulture, $"{metric.Name} {tag.Key}={tag.Value}"), value, (_, sum) => sum + value);
                     }
