@@ -102,8 +102,10 @@ public sealed class PublishTraceTests : IDisposable
 
         // A stream that has told its position does not wait yet; one that has had an event and lets another come in time does.
         string id;
+        var tries = 0;
         do
         {
+            Assert.True(tries++ < 1_000, "The two streams were never woken together.");
             id = await topics.PublishAsync(_topic, "tea", stop);
             await first.NextEventAsync(stop);
             await second.NextEventAsync(stop);
