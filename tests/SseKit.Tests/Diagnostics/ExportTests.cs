@@ -10,7 +10,12 @@ using SseKit.Tests.Streaming;
 
 namespace SseKit.Tests.Diagnostics;
 
-/// <summary>The same numbers as OpenTelemetry hands them to its exporters.</summary>
+/// <summary>
+/// The same numbers as OpenTelemetry hands them to its exporters. Alone: it takes the meters of all apps of a process for one, and when another
+/// app ends it forgets what it has of this one.
+/// </summary>
+[CollectionDefinition(DisableParallelization = true)]
+[Collection(typeof(ExportTests))]
 public class ExportTests
 {
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
