@@ -5,7 +5,7 @@ using SseKit;
 
 var builder = WebApplication.CreateSlimBuilder(args);
 builder.Services.ConfigureHttpJsonOptions(o => o.SerializerOptions.TypeInfoResolverChain.Insert(0, Contracts.Default));
-builder.Services.AddSse();
+builder.Services.AddSse(builder.Configuration.GetSection("Sse"));
 
 var app = builder.Build();
 app.UseSse();

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using SseKit;
@@ -13,6 +14,27 @@ public static class SseServiceCollectionExtensions
     /// <param name="services">The app's services.</param>
     /// <returns>A builder, for packages that add a store.</returns>
     public static ISseBuilder AddSse(this IServiceCollection services) => services.AddSse(_ => { });
+
+    /// <summary>
+    /// Registers topics with an in-memory backlog, under settings from the app's configuration: <c>AddSse(builder.Configuration.GetSection("Sse"))</c>.
+    /// What can't stand in a file (functions, events) follows by <c>Configure&lt;SseOptions&gt;(o => …)</c>.
+    /// </summary>
+    /// <param name="services">The app's services.</param>
+    /// <param name="configuration">
+    /// The section. Its keys are the properties of <see cref="SseOptions"/>; times are written <c>00:00:15</c>, or <c>infinite</c>. A key that is
+    /// none of them, or a value that can't be read, keeps the app from starting. It is read once: what changes while the app runs counts from its
+    /// next start, and until then all streams live under the same settings.
+    /// </param>
+    /// <returns>A builder, for packages that add a store.</returns>
+    public static ISseBuilder AddSse(this IServiceCollection services, IConfiguration configuration)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        ArgumentNullException.ThrowIfNull(configuration);
+        var settings = new SseConfiguration(configuration);
+        services.AddSingleton<IConfigureOptions<SseOptions>>(settings);
+        services.AddSingleton<IValidateOptions<SseOptions>>(settings);
+        return services.AddSse();
+    }
 
     /// <summary>Registers topics with an in-memory backlog. To use another store, register an <see cref="ISseBacklog"/> of your own.</summary>
     /// <param name="services">The app's services.</param>

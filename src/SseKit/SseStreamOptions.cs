@@ -48,4 +48,7 @@ public sealed class SseStreamOptions
 
     /// <summary>Topics: as <see cref="SseOptions.GapEventType"/>.</summary>
     public string? GapEventType { get; set; }
+
+    /// <summary>Whether they were found to be in order.</summary>
+    internal bool IsChecked { get; set; }
 }

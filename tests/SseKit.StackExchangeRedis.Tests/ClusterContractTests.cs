@@ -1,11 +1,16 @@
-using SseKit.Tests.Topics;
+using SseKit.Testing;
 
 namespace SseKit.StackExchangeRedis.Tests;
 
 /// <summary>The contract that every store keeps, on a Redis Cluster.</summary>
-public sealed class ClusterContractTests(SharedCluster cluster) : BacklogContract, IClassFixture<SharedCluster>, IAsyncDisposable
+public sealed class ClusterContractTests(SharedCluster cluster) : SseBacklogContract, IClassFixture<SharedCluster>, IAsyncDisposable
 {
     private readonly List<RedisNode> _nodes = [];
+
+    protected override CancellationToken CancellationToken => TestContext.Current.CancellationToken;
+
+    [Theory, MemberData(nameof(Checks))]
+    public Task Keeps_the_contract(string check) => RunAsync(check);
 
     protected override ISseBacklog Create(int maxEvents = 1_000)
     {

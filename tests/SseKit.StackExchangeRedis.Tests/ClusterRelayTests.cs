@@ -1,11 +1,16 @@
-using SseKit.Tests.Topics;
+using SseKit.Testing;
 
 namespace SseKit.StackExchangeRedis.Tests;
 
 /// <summary>The contract of a relay, on a Redis Cluster.</summary>
-public sealed class ClusterRelayTests(SharedCluster cluster) : RelayContract, IClassFixture<SharedCluster>, IAsyncDisposable
+public sealed class ClusterRelayTests(SharedCluster cluster) : SseRelayContract, IClassFixture<SharedCluster>, IAsyncDisposable
 {
     private readonly List<RedisNode> _nodes = [];
+
+    protected override CancellationToken CancellationToken => TestContext.Current.CancellationToken;
+
+    [Theory, MemberData(nameof(Checks))]
+    public Task Keeps_the_contract(string check) => RunAsync(check);
 
     protected override (ISseRelay One, ISseRelay Other) CreateTwo()
     {

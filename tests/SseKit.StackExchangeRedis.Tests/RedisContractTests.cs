@@ -1,11 +1,16 @@
-using SseKit.Tests.Topics;
+using SseKit.Testing;
 
 namespace SseKit.StackExchangeRedis.Tests;
 
 /// <summary>The contract that every store keeps, on a real Redis.</summary>
-public sealed class RedisContractTests(SharedRedis redis) : BacklogContract, IClassFixture<SharedRedis>, IAsyncDisposable
+public sealed class RedisContractTests(SharedRedis redis) : SseBacklogContract, IClassFixture<SharedRedis>, IAsyncDisposable
 {
     private readonly List<RedisNode> _nodes = [];
+
+    [Theory, MemberData(nameof(Checks))]
+    public Task Keeps_the_contract(string check) => RunAsync(check);
+
+    protected override CancellationToken CancellationToken => TestContext.Current.CancellationToken;
 
     protected override ISseBacklog Create(int maxEvents = 1_000)
     {

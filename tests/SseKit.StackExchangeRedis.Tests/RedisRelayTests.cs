@@ -1,12 +1,12 @@
 using System.Collections.Concurrent;
 using System.Text;
-using SseKit.Tests.Topics;
+using SseKit.Testing;
 using StackExchange.Redis;
 
 namespace SseKit.StackExchangeRedis.Tests;
 
 /// <summary>The contract of a relay on a real Redis, and what else may come by its channels.</summary>
-public sealed class RedisRelayTests(SharedRedis redis) : RelayContract, IClassFixture<SharedRedis>, IAsyncDisposable
+public sealed class RedisRelayTests(SharedRedis redis) : SseRelayContract, IClassFixture<SharedRedis>, IAsyncDisposable
 {
     private static readonly TimeSpan Guard = TimeSpan.FromSeconds(30);
 
@@ -14,6 +14,11 @@ public sealed class RedisRelayTests(SharedRedis redis) : RelayContract, IClassFi
     private readonly string _prefix = $"{Guid.NewGuid():N}:";
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
+
+    protected override CancellationToken CancellationToken => TestContext.Current.CancellationToken;
+
+    [Theory, MemberData(nameof(Checks))]
+    public Task Keeps_the_contract(string check) => RunAsync(check);
 
     [Fact]
     public async Task What_somebody_else_sends_is_a_ring_at_most()

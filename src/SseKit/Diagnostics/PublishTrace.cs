@@ -2,9 +2,15 @@ using System.Diagnostics;
 
 namespace SseKit.Diagnostics;
 
-/// <summary>The span of a publish, by OpenTelemetry's conventions for messaging; null where nobody listens.</summary>
+/// <summary>
+/// The span of a publish and that of its delivery, by OpenTelemetry's conventions for messaging; null where nobody listens. The delivery is one
+/// span for an event, however many streams it goes to: one for each would cost more than the sending, and links on the spans of the streams,
+/// which last for hours, would be seen late and cut off by exporters after the first 128.
+/// </summary>
 internal static class PublishTrace
 {
+    private const string Publish = "publish";
+
     private static readonly ActivitySource Source = new(SseMetrics.Name, SseMetrics.Version);
 
     public static Activity? Start(string topic, int size)
@@ -22,6 +28,27 @@ internal static class PublishTrace
         return activity;
     }
 
+    /// <summary>
+    /// The delivery of an event that is being published right now, to streams that wait for it. A child of the publish, so that it is seen with
+    /// it, and linked to it, as the conventions ask.
+    /// </summary>
+    public static Activity? StartDelivery(string topic, string id, int streams)
+    {
+        if (streams == 0
+            || !Source.HasListeners()
+            || Activity.Current is not { OperationName: Publish } publish
+            || publish.Source != Source
+            || Source.StartActivity("deliver", ActivityKind.Consumer, publish.Context, links: [new ActivityLink(publish.Context)]) is not { } activity)
+        {
+            return null;
+        }
+
+        Describe(activity, "deliver", "process", topic);
+        activity.SetTag("messaging.message.id", id);
+        activity.SetTag("ssekit.deliver.streams", streams);
+        return activity;
+    }
+
     public static void Done(Activity? activity, string id) => activity?.SetTag("messaging.message.id", id);
 
     public static void Failed(Activity? activity, Exception exception)
@@ -32,16 +59,21 @@ internal static class PublishTrace
 
     private static Activity? Start(string topic)
     {
-        var activity = Source.StartActivity("publish", ActivityKind.Producer);
+        var activity = Source.StartActivity(Publish, ActivityKind.Producer);
         if (activity is not null)
         {
-            activity.DisplayName = $"publish {topic}";
-            activity.SetTag("messaging.system", "ssekit");
-            activity.SetTag("messaging.operation.name", "publish");
-            activity.SetTag("messaging.operation.type", "send");
-            activity.SetTag("messaging.destination.name", topic);
+            Describe(activity, Publish, "send", topic);
         }
 
         return activity;
+    }
+
+    private static void Describe(Activity activity, string name, string type, string topic)
+    {
+        activity.DisplayName = $"{name} {topic}";
+        activity.SetTag("messaging.system", "ssekit");
+        activity.SetTag("messaging.operation.name", name);
+        activity.SetTag("messaging.operation.type", type);
+        activity.SetTag("messaging.destination.name", topic);
     }
 }

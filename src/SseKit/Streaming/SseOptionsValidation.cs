@@ -29,6 +29,9 @@ internal sealed class SseOptionsValidation(IOptions<HostOptions> host) : IValida
             options.MaxConnectionsPerKey is not null && options.ConnectionKey is null
                 ? $"{Prefix}{nameof(options.MaxConnectionsPerKey)} is {options.MaxConnectionsPerKey}, but {Prefix}{nameof(options.ConnectionKey)} is not set. Set it to a function that gives the user or address of a request."
                 : null,
+            options.MaxConnectionsPerKey > options.MaxConnections
+                ? $"{Prefix}{nameof(options.MaxConnectionsPerKey)} is {options.MaxConnectionsPerKey}, but {Prefix}{nameof(options.MaxConnections)} is {options.MaxConnections}, so that no key could have as many. Lower the one, or raise the other."
+                : null,
             options.MaxConnectionAge < TimeSpan.FromSeconds(1)
                 ? $"{Prefix}{nameof(options.MaxConnectionAge)} is {options.MaxConnectionAge}; it must be 1 s or more, or null for no limit."
                 : null,

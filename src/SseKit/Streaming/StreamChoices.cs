@@ -1,3 +1,5 @@
+using Microsoft.AspNetCore.Http;
+
 namespace SseKit.Streaming;
 
 /// <summary>
@@ -18,8 +20,27 @@ internal static class StreamChoices
 
         var options = new SseStreamOptions();
         configure(options);
-        var faults = Faults(options).ToList();
-        return faults.Count == 0 ? options : throw new ArgumentException(string.Join(" ", faults), nameof(configure));
+        return Check(options) is { } faults ? throw new ArgumentException(faults, nameof(configure)) : options;
+    }
+
+    /// <summary>
+    /// The choices of an endpoint, however it came by them: what <c>WithMetadata</c> was given can be seen no earlier than when the endpoint is
+    /// asked, and is checked then.
+    /// </summary>
+    public static SseStreamOptions? OfEndpoint(HttpContext context)
+    {
+        var endpoint = context.GetEndpoint();
+        var options = endpoint?.Metadata.GetMetadata<SseStreamOptions>();
+        return options is { IsChecked: false } && Check(options) is { } faults
+            ? throw new InvalidOperationException($"The {nameof(SseStreamOptions)} of the endpoint '{endpoint!.DisplayName}' can't work. {faults}")
+            : options;
+    }
+
+    private static string? Check(SseStreamOptions options)
+    {
+        var faults = string.Join(" ", Faults(options));
+        options.IsChecked = faults.Length == 0;
+        return options.IsChecked ? null : faults;
     }
 
     public static string? KeepAliveFault(TimeSpan value, string name) =>

@@ -11,7 +11,7 @@ internal sealed class StreamSettings
 
     public static StreamSettings Of(HttpContext context, StreamSettings app, SseStreamOptions? result)
     {
-        var endpoint = context.GetEndpoint()?.Metadata.GetMetadata<SseStreamOptions>();
+        var endpoint = StreamChoices.OfEndpoint(context);
         if (result is null && endpoint is null)
         {
             return app;

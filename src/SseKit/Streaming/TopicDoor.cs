@@ -11,7 +11,7 @@ internal static class TopicDoor
     {
         IServiceProvider? services = context.RequestServices;
         var topics = services?.GetService<SseTopics>() ?? throw Unregistered("EventSourceResult.FromTopic");
-        var endpoint = context.GetEndpoint()?.Metadata.GetMetadata<SseStreamOptions>();
+        var endpoint = StreamChoices.OfEndpoint(context);
         var choices = options ?? endpoint;
         var snapshot = choices?.Snapshot;
         var filter = (options?.Filter ?? endpoint?.Filter)?.Invoke(context);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Security.Cryptography;
+using SseKit.Diagnostics;
 
 namespace SseKit.Topics;
 
@@ -149,7 +150,11 @@ internal sealed class MemoryTopic(string name, TopicRetention retention, TimePro
             grown = _grown;
         }
 
-        waiting.Wake();
+        using (PublishTrace.StartDelivery(Name, id, waiting.Count))
+        {
+            waiting.Wake();
+        }
+
         grown?.Invoke();
         return id;
     }

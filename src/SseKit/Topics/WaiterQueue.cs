@@ -73,6 +73,8 @@ internal sealed class WaiterQueue
     /// <summary>Waiters that were taken, to be woken outside the gate.</summary>
     public readonly struct Batch(WaiterQueue queue, LogWaiter?[] waiters, int count)
     {
+        public int Count => count;
+
         public void Wake()
         {
             // Not where a publisher has a context of its own, as the tests' seeded scheduler is: there each waiter goes on in its own.

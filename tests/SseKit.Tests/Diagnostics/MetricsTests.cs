@@ -1,11 +1,11 @@
 using System.Diagnostics.Metrics;
-using System.Text;
 using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
 using SseKit.Diagnostics;
+using SseKit.Testing;
 using SseKit.Tests.Repository;
 using SseKit.Tests.Streaming;
 
@@ -14,6 +14,8 @@ namespace SseKit.Tests.Diagnostics;
 public sealed partial class MetricsTests
 {
     private readonly FakeTimeProvider _time = new();
+
+    private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
     [Fact]
     public async Task The_meter_has_exactly_the_instruments_of_the_readme()
@@ -32,7 +34,7 @@ public sealed partial class MetricsTests
     {
         await using var app = await TestApp.StartAsync(web => web.MapGet("/", () => new EventSourceResult(Events.Of("a"))));
 
-        await AssertEndAsync(app, "completed", stream => stream.ReadToEndAsync());
+        await AssertEndAsync(app, "completed", stream => stream.ReadToEndAsync(Stop));
     }
 
     [Fact]
@@ -40,7 +42,7 @@ public sealed partial class MetricsTests
     {
         await using var app = await TestApp.StartAsync(web => web.MapGet("/", () => new EventSourceResult(Events.Failing(new InvalidOperationException(), "a"))));
 
-        await AssertEndAsync(app, "failed", stream => stream.ReadToEndAsync());
+        await AssertEndAsync(app, "failed", stream => stream.ReadToEndAsync(Stop));
     }
 
     [Fact]
@@ -50,7 +52,7 @@ public sealed partial class MetricsTests
 
         await AssertEndAsync(app, "failed", stream =>
         {
-            Assert.Equal(System.Net.HttpStatusCode.InternalServerError, stream.Status);
+            Assert.Equal(System.Net.HttpStatusCode.InternalServerError, stream.StatusCode);
             return Task.CompletedTask;
         });
     }
@@ -64,7 +66,7 @@ public sealed partial class MetricsTests
 
         await AssertEndAsync(app, "left", stream =>
         {
-            stream.Dispose();
+            stream.Cut();
             return Task.CompletedTask;
         });
     }
@@ -78,8 +80,8 @@ public sealed partial class MetricsTests
         await AssertEndAsync(app, "stopping", async stream =>
         {
             await source.IsWaitedForAsync();
-            var stop = app.Web.StopAsync(TestContext.Current.CancellationToken);
-            await stream.ReadToEndAsync();
+            var stop = app.Web.StopAsync(Stop);
+            await stream.ReadToEndAsync(Stop);
             source.End();
             await stop.Soon();
         });
@@ -93,7 +95,7 @@ public sealed partial class MetricsTests
         await AssertEndAsync(app, "ended", stream =>
         {
             app.Web.Services.GetRequiredService<ISseConnections>().EndStreams("ann");
-            return stream.ReadToEndAsync();
+            return stream.ReadToEndAsync(Stop);
         });
     }
 
@@ -106,7 +108,7 @@ public sealed partial class MetricsTests
         await AssertEndAsync(app, "aged", stream =>
         {
             _time.Advance(TimeSpan.FromMinutes(2));
-            return stream.ReadToEndAsync();
+            return stream.ReadToEndAsync(Stop);
         });
     }
 
@@ -141,9 +143,9 @@ public sealed partial class MetricsTests
     {
         await using var app = await TestApp.StartAsync(MapSilence, services: services => services.AddSse(options => options.MaxConnections = 1));
         using var readings = new Readings(app.Web);
-        using var first = await app.OpenAsync("/");
-        using var second = await app.OpenAsync("/");
-        await second.ReadToEndAsync();
+        await using var first = await app.Client.OpenSseAsync("/", cancellationToken: Stop);
+        await using var second = await app.Client.OpenSseAsync("/", cancellationToken: Stop);
+        await second.ReadToEndAsync(Stop);
 
         Assert.Equal(1, readings.Sum("ssekit.stream.refusals", "http.route=/,ssekit.refusal.reason=limit"));
         Assert.Equal(1, readings.Sum("ssekit.active_streams"));
@@ -157,24 +159,26 @@ public sealed partial class MetricsTests
         await using var app = await TestApp.StartAsync(web => web.MapGet("/room/{id}", () => new EventSourceResult(source)), time: _time);
         using var readings = new Readings(app.Web);
         var began = _time.GetUtcNow();
-        using var stream = await app.OpenAsync("/room/7");
+        await using var stream = await app.Client.OpenSseAsync("/room/7", cancellationToken: Stop);
 
         source.Emit("a");
         source.Emit(SseEvent.Comment("not counted"));
         source.Emit(new SseEvent("b\n\nc") { EventId = "1" });
-        var text = await stream.ReadToAsync("id: 1\n\n");
+        await stream.NextEventAsync(Stop);
+        await stream.NextEventAsync(Stop);
         await Streaming.Waiting.Until(() =>
         {
             _time.Advance(TimeSpan.FromSeconds(1));
             return readings.Count("ssekit.stream.keep_alives") > 0;
         });
         source.End();
-        text += await stream.ReadToEndAsync();
+        await stream.ReadToEndAsync(Stop);
         await Streaming.Waiting.Until(() => readings.Count("ssekit.stream.duration") == 1);
 
         Assert.Equal(2, readings.Sum("ssekit.stream.events", "http.route=/room/{id}"));
-        Assert.Equal(text.Split('\n').Count(line => line == ":"), readings.Sum("ssekit.stream.keep_alives", "http.route=/room/{id}"));
-        Assert.Equal(Encoding.UTF8.GetByteCount(ClientStream.Opening + text), readings.Sum("ssekit.stream.io", "http.route=/room/{id}"));
+        // All but the one that opens the stream.
+        Assert.Equal(stream.Text.Split('\n').Count(line => line == ":") - 1, readings.Sum("ssekit.stream.keep_alives", "http.route=/room/{id}"));
+        Assert.Equal(stream.Bytes.Length, readings.Sum("ssekit.stream.io", "http.route=/room/{id}"));
         Assert.NotEqual(0, readings.Count("ssekit.stream.flush.duration", "http.route=/room/{id}"));
         Assert.InRange(readings.Sum("ssekit.stream.duration"), 15, (_time.GetUtcNow() - began).TotalSeconds);
     }
@@ -189,15 +193,15 @@ public sealed partial class MetricsTests
         var ids = new List<string>();
         foreach (var text in new[] { "a", "b\n\nc", "d" })
         {
-            ids.Add(await topics.PublishAsync("orders", text, TestContext.Current.CancellationToken));
+            ids.Add(await topics.PublishAsync("orders", text, Stop));
         }
 
-        using var all = await app.OpenAsync("/live");
-        await all.ReadToAsync($"id: {ids[2]}\n\n");
-        using var resumed = await app.OpenAsync("/live", lastEventId: ids[0]);
-        await resumed.ReadToAsync($"id: {ids[2]}\n\n");
-        using var lost = await app.OpenAsync("/live", lastEventId: "nonsense!");
-        await lost.ReadToAsync($"id: {ids[2]}\n\n");
+        await using var all = await app.Client.OpenSseAsync("/live", cancellationToken: Stop);
+        await ReadToAsync(all, ids[2]);
+        await using var resumed = await app.Client.OpenSseAsync("/live", o => o.LastEventId = ids[0], Stop);
+        await ReadToAsync(resumed, ids[2]);
+        await using var lost = await app.Client.OpenSseAsync("/live", o => o.LastEventId = "nonsense!", Stop);
+        await ReadToAsync(lost, ids[2]);
 
         // Three from the beginning, two after the first, and a gap before all three.
         await Streaming.Waiting.Until(() => readings.Sum("ssekit.stream.events", "http.route=/live") == 9);
@@ -212,10 +216,10 @@ public sealed partial class MetricsTests
     {
         await using var app = await TestApp.StartAsync(web => web.MapSse("/live", "orders"), services: services => services.AddSse());
         using var readings = new Readings(app.Web);
-        using var stream = await app.OpenAsync("/live");
-        await stream.ReadToAsync("\n\n");
-        await app.Web.Services.GetRequiredService<ISseTopics>().PublishAsync("orders", "a", TestContext.Current.CancellationToken);
-        await stream.ReadToAsync("\n\n");
+        await using var stream = await app.Client.OpenSseAsync("/live", cancellationToken: Stop);
+        await stream.NextAsync(Stop);
+        await app.Web.Services.GetRequiredService<ISseTopics>().PublishAsync("orders", "a", Stop);
+        await stream.NextEventAsync(Stop);
 
         await Streaming.Waiting.Until(() => readings.Sum("ssekit.stream.events") > 0);
         Assert.Equal(1, readings.Sum("ssekit.stream.events"));
@@ -225,9 +229,9 @@ public sealed partial class MetricsTests
     public async Task Who_begins_to_listen_while_a_stream_is_open_does_not_see_it_close()
     {
         await using var app = await TestApp.StartAsync(MapSilence);
-        using var stream = await app.OpenAsync("/");
+        await using var stream = await app.Client.OpenSseAsync("/", cancellationToken: Stop);
         using var readings = new Readings(app.Web);
-        stream.Dispose();
+        stream.Cut();
 
         await Streaming.Waiting.Until(() => readings.Count("ssekit.stream.duration") == 1);
         Assert.Equal(0, readings.Count("ssekit.active_streams"));
@@ -275,10 +279,17 @@ public sealed partial class MetricsTests
         }
     }
 
-    private static async Task AssertEndAsync(TestApp app, string reason, Func<ClientStream, Task> endAsync)
+    private static async Task ReadToAsync(SseTestStream stream, string id)
+    {
+        while ((await stream.NextEventAsync(Stop)).EventId != id)
+        {
+        }
+    }
+
+    private static async Task AssertEndAsync(TestApp app, string reason, Func<SseTestStream, Task> endAsync)
     {
         using var readings = new Readings(app.Web);
-        using var stream = await app.OpenAsync("/");
+        await using var stream = await app.Client.OpenSseAsync("/", cancellationToken: Stop);
         await Streaming.Waiting.Until(() => readings.Count("ssekit.active_streams") > 0);
 
         await endAsync(stream);

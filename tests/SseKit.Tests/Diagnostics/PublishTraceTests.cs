@@ -1,5 +1,9 @@
 using System.Diagnostics;
+using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
+using SseKit.Diagnostics;
+using SseKit.Testing;
+using SseKit.Tests.Streaming;
 using SseKit.Tests.Topics;
 
 namespace SseKit.Tests.Diagnostics;
@@ -10,6 +14,7 @@ public sealed class PublishTraceTests : IDisposable
 
     private readonly string _topic = $"orders/{Guid.NewGuid():N}";
     private readonly List<Activity> _ended = [];
+    private readonly List<Activity> _delivered = [];
     private readonly ActivityListener _listener;
 
     public PublishTraceTests()
@@ -23,6 +28,10 @@ public sealed class PublishTraceTests : IDisposable
                 if (activity.DisplayName == $"publish {_topic}")
                 {
                     _ended.Add(activity);
+                }
+                else if (activity.DisplayName == $"deliver {_topic}")
+                {
+                    _delivered.Add(activity);
                 }
             },
         };
@@ -108,9 +117,71 @@ public sealed class PublishTraceTests : IDisposable
 
     public void Dispose() => _listener.Dispose();
 
+    [Fact]
+    public async Task An_event_that_streams_wait_for_has_a_span_of_its_delivery_that_is_linked_to_its_publish()
+    {
+        await using var app = await TestApp.StartInMemoryAsync(web => web.MapSse("/", _topic), services => services.AddSse());
+        var topics = app.Web.Services.GetRequiredService<ISseTopics>();
+        var stop = TestContext.Current.CancellationToken;
+        using var caller = new Activity(Caller).Start();
+
+        await topics.PublishAsync(_topic, "to nobody", stop);
+        await using var first = await app.Client.OpenSseAsync("/", cancellationToken: stop);
+        await using var second = await app.Client.OpenSseAsync("/", cancellationToken: stop);
+        await first.NextAsync(stop);
+        await second.NextAsync(stop);
+
+        // A stream that has told its position does not wait yet; one that has had an event and lets another come in time does.
+        string id;
+        var tries = 0;
+        do
+        {
+            Assert.True(tries++ < 1_000, "The two streams were never woken together.");
+            id = await topics.PublishAsync(_topic, "tea", stop);
+            await first.NextEventAsync(stop);
+            await second.NextEventAsync(stop);
+        }
+        while (_delivered.LastOrDefault()?.GetTagItem("ssekit.deliver.streams") is not 2);
+
+        var publish = _ended[^1];
+        var delivery = _delivered[^1];
+        Assert.Null(_ended[0].GetTagItem("ssekit.deliver.streams"));
+        Assert.DoesNotContain(_delivered, span => span.GetTagItem("messaging.message.id") is var of && of == _ended[0].GetTagItem("messaging.message.id"));
+        Assert.Equal((ActivityKind.Consumer, publish.Id), (delivery.Kind, delivery.ParentId));
+        Assert.Equal(publish.Context, Assert.Single(delivery.Links).Context);
+        Assert.Equal(
+            new Dictionary<string, object?>
+            {
+                ["messaging.system"] = "ssekit",
+                ["messaging.operation.name"] = "deliver",
+                ["messaging.operation.type"] = "process",
+                ["messaging.destination.name"] = _topic,
+                ["messaging.message.id"] = id,
+                ["ssekit.deliver.streams"] = 2,
+            },
+            delivery.TagObjects.ToDictionary());
+        Assert.Same(caller, Activity.Current);
+    }
+
+    [Fact]
+    public void With_nobody_listening_a_delivery_costs_nothing()
+    {
+        _listener.Dispose();
+        using var caller = new Activity(Caller).Start();
+        PublishTrace.StartDelivery(_topic, "1", 1);
+
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        for (var i = 0; i < 100; i++)
+        {
+            Assert.Null(PublishTrace.StartDelivery(_topic, "1", 1));
+        }
+
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+    }
+
     // Not what other tests publish meanwhile.
     private static ActivitySamplingResult Sample(ref ActivityCreationOptions<ActivityContext> options) =>
-        Activity.Current?.OperationName == Caller ? ActivitySamplingResult.AllData : ActivitySamplingResult.None;
+        Activity.Current is { } current && (current.OperationName == Caller || current.Parent?.OperationName == Caller) ? ActivitySamplingResult.AllData : ActivitySamplingResult.None;
 
     private static ServiceProvider Services(ISseBacklog? store)
     {

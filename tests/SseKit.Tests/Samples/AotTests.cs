@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net.Http.Json;
 using System.Text.RegularExpressions;
+using SseKit.Testing;
 using SseKit.Tests.Repository;
 using SseKit.Tests.Streaming;
 using SseKit.Tests.Tools;
@@ -10,12 +11,14 @@ namespace SseKit.Tests.Samples;
 /// <summary>The AOT sample, published as its users would and run as a native program.</summary>
 public sealed partial class AotTests(AotTests.Published published) : IClassFixture<AotTests.Published>
 {
+    private static CancellationToken Stop => TestContext.Current.CancellationToken;
+
     [Fact]
     public async Task A_native_program_streams_resumes_and_stops_cleanly()
     {
         // Publishing fails on any warning of the trimmer or of the native compiler.
         var program = await published.ProgramAsync();
-        using var app = Process.Start(new ProcessStartInfo(program, ["--urls", "http://127.0.0.1:0"])
+        using var app = Process.Start(new ProcessStartInfo(program, ["--urls", "http://127.0.0.1:0", "--Sse:KeepAliveInterval", "00:00:00.2"])
         {
             WorkingDirectory = Path.GetDirectoryName(program)!,
             RedirectStandardOutput = true,
@@ -23,42 +26,53 @@ public sealed partial class AotTests(AotTests.Published published) : IClassFixtu
         try
         {
             var address = await AddressOfAsync(app);
-            var rest = app.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
+            var rest = app.StandardOutput.ReadToEndAsync(Stop);
             using var client = new HttpClient { BaseAddress = address };
 
-            string lastId;
-            using (var live = await OpenAsync(client, "/orders/live"))
-            {
-                Assert.StartsWith("id: ", await live.ReadToAsync("\n\n"));
-                await OrderAsync(client, 1);
-                lastId = IdOf(await live.ReadToAsync("\n\n"), order: 1);
-            }
-
+            await using var live = await client.OpenSseAsync("/orders/live", cancellationToken: Stop);
+            await live.NextCommentAsync(cancellationToken: Stop);
+            await OrderAsync(client, 1);
+            AssertOrder(1, await live.NextEventAsync(Stop));
+            live.Cut();
             await OrderAsync(client, 2);
             await OrderAsync(client, 3);
-            using (var resumed = await OpenAsync(client, "/orders/live", lastId))
-            using (var progress = await OpenAsync(client, "/jobs/tea/progress"))
-            {
-                IdOf(await resumed.ReadToAsync("\n\n"), order: 2);
-                IdOf(await resumed.ReadToAsync("\n\n"), order: 3);
-                foreach (var percent in new[] { 0, 25, 50, 75, 100 })
-                {
-                    Assert.Equal($$"""data: {"job":"tea","percent":{{percent}}}""" + "\n\n", await progress.ReadToAsync("\n\n"));
-                }
+            await live.ReconnectAsync(Stop);
+            AssertOrder(2, await live.NextEventAsync(Stop));
+            AssertOrder(3, await live.NextEventAsync(Stop));
 
-                Assert.Equal("", await progress.ReadToEndAsync());
+            await using var progress = await client.OpenSseAsync("/jobs/tea/progress", cancellationToken: Stop);
+            Assert.Equal(
+                new[] { 0, 25, 50, 75, 100 }.Select(percent => $$"""{"job":"tea","percent":{{percent}}}"""),
+                await progress.ReadEventsAsync(Stop).Select(item => item.Data).ToListAsync(Stop));
 
-                using var kill = Process.Start("kill", ["-TERM", $"{app.Id}"]);
-                Assert.StartsWith("retry: ", await resumed.ReadToEndAsync());
-            }
+            using var kill = Process.Start("kill", ["-TERM", $"{app.Id}"]);
+            await live.ReadToEndAsync(Stop);
+            Assert.NotNull(live.ReconnectionInterval);
 
-            await app.WaitForExitAsync(TestContext.Current.CancellationToken).Soon();
+            await app.WaitForExitAsync(Stop).Soon();
             Assert.True(app.ExitCode == 0, $"It ended with {app.ExitCode}:\n{await rest}");
         }
         finally
         {
             app.Kill();
         }
+    }
+
+    [Fact]
+    public async Task A_native_program_with_wrong_settings_says_so_and_does_not_start()
+    {
+        var program = await published.ProgramAsync();
+        using var app = Process.Start(new ProcessStartInfo(program, ["--urls", "http://127.0.0.1:0", "--Sse:KeepAliveInterval", "15"])
+        {
+            WorkingDirectory = Path.GetDirectoryName(program)!,
+            RedirectStandardError = true,
+            RedirectStandardOutput = true,
+        })!;
+        var output = await app.StandardError.ReadToEndAsync(Stop).Soon() + await app.StandardOutput.ReadToEndAsync(Stop).Soon();
+        await app.WaitForExitAsync(Stop).Soon();
+
+        Assert.NotEqual(0, app.ExitCode);
+        Assert.Contains("Sse:KeepAliveInterval is '15'; it must be a time such as 00:00:15", output, StringComparison.Ordinal);
     }
 
     private static async Task<Uri> AddressOfAsync(Process app)
@@ -74,32 +88,13 @@ public sealed partial class AotTests(AotTests.Published published) : IClassFixtu
         throw new InvalidOperationException("The program ended before it listened.");
     }
 
-    private static async Task<ClientStream> OpenAsync(HttpClient client, string path, string? lastEventId = null)
-    {
-        var request = new HttpRequestMessage(HttpMethod.Get, path);
-        if (lastEventId is not null)
-        {
-            request.Headers.Add("Last-Event-ID", lastEventId);
-        }
-
-        var response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken).Soon();
-        response.EnsureSuccessStatusCode();
-        Assert.Equal("text/event-stream", response.Content.Headers.ContentType?.ToString());
-        return new ClientStream(response, await response.Content.ReadAsStreamAsync(TestContext.Current.CancellationToken));
-    }
-
     private static async Task OrderAsync(HttpClient client, int id)
     {
-        var response = await client.PostAsJsonAsync("/orders", new { id, what = "tea" }, TestContext.Current.CancellationToken).Soon();
+        var response = await client.PostAsJsonAsync("/orders", new { id, what = "tea" }, Stop).Soon();
         response.EnsureSuccessStatusCode();
     }
 
-    private static string IdOf(string block, int order)
-    {
-        var match = Regex.Match(block, """^data: \{"id":([0-9]+),"what":"tea"\}\nid: (.+)\n\n$""");
-        Assert.True(match.Success && match.Groups[1].Value == $"{order}", $"Not order {order}: {block}");
-        return match.Groups[2].Value;
-    }
+    private static void AssertOrder(int id, SseTestItem item) => Assert.Equal($$"""{"id":{{id}},"what":"tea"}""", item.Data);
 
     [GeneratedRegex(@"Now listening on: (http://\S+)")]
     private static partial Regex Listening();
@@ -111,7 +106,11 @@ public sealed partial class AotTests(AotTests.Published published) : IClassFixtu
 
         private readonly string _folder = Directory.CreateTempSubdirectory("ssekit-aot-").FullName;
 
-        public async Task<string> ProgramAsync()
+        private Task<string>? _program;
+
+        public Task<string> ProgramAsync() => _program ??= PublishAsync();
+
+        private async Task<string> PublishAsync()
         {
             if (OperatingSystem.IsWindows())
             {

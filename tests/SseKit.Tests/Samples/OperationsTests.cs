@@ -9,6 +9,7 @@ using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
+using SseKit.Testing;
 using SseKit.Tests.Diagnostics;
 using SseKit.Tests.Repository;
 using SseKit.Tests.Streaming;
@@ -57,8 +58,7 @@ public sealed partial class OperationsTests
         try
         {
             using var client = new HttpClient { BaseAddress = await AddressOfAsync(sample) };
-            using var request = new HttpRequestMessage(HttpMethod.Get, "/orders/live");
-            using var live = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken).Soon();
+            await using var live = await client.OpenSseAsync("/orders/live", cancellationToken: TestContext.Current.CancellationToken);
             using var post = await client.PostAsJsonAsync("/orders", new { id = 1, what = "tea" }, TestContext.Current.CancellationToken).Soon();
             post.EnsureSuccessStatusCode();
 

@@ -1,15 +1,26 @@
+using SseKit.Testing;
 using SseKit.Topics;
 
 namespace SseKit.Tests.Topics;
 
-public class InMemoryBacklogTests : BacklogContract
+public class InMemoryBacklogTests : SseBacklogContract
 {
+    [Theory, MemberData(nameof(Checks))]
+    public Task Keeps_the_contract(string check) => RunAsync(check);
+
+    protected override CancellationToken CancellationToken => TestContext.Current.CancellationToken;
+
     protected override ISseBacklog Create(int maxEvents = 1_000) =>
         new InMemoryBacklog(new SseOptions { MaxEventsPerTopic = maxEvents });
 }
 
-public class SlowPagingBacklogTests : BacklogContract
+public class SlowPagingBacklogTests : SseBacklogContract
 {
+    [Theory, MemberData(nameof(Checks))]
+    public Task Keeps_the_contract(string check) => RunAsync(check);
+
+    protected override CancellationToken CancellationToken => TestContext.Current.CancellationToken;
+
     protected override ISseBacklog Create(int maxEvents = 1_000) => new SlowPagingBacklog(maxEvents);
 
     [Fact]

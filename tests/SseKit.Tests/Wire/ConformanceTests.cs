@@ -1,8 +1,5 @@
-using System.Diagnostics;
-using System.Runtime.CompilerServices;
 using System.Text.Json;
 using CsCheck;
-using SseKit.Tests.Tools;
 using SseKit.Wire;
 
 namespace SseKit.Tests.Wire;
@@ -24,7 +21,7 @@ public class ConformanceTests
     [Fact]
     public async Task An_independent_parser_reads_back_what_was_sent()
     {
-        await using var parser = Parser.Start();
+        await using var parser = NpmParser.Start();
 
         // One thread: the parser answers one case after the other.
         Cases.Sample(
@@ -32,8 +29,8 @@ public class ConformanceTests
             {
                 var read = parser.Parse(one.Bytes, one.Chunks);
 
-                Assert.Equal(one.Events.Select(e => new Event(e.ReadData, e.Type is "" or null ? null : e.ReadType, e.ReadId)), read.Events);
-                Assert.Equal(one.Events.Where(e => e.RetryTicks is not null).Select(e => e.RetryTicks!.Value / TimeSpan.TicksPerMillisecond), read.Retries);
+                Assert.Equal(one.Events.Select(e => new NpmParser.Event(e.ReadData, e.Type is "" or null ? null : e.ReadType, e.ReadId)), read.Events);
+                Assert.Equal(one.Events.Where(e => e.RetryTicks is not null).Select(e => (double)(e.RetryTicks!.Value / TimeSpan.TicksPerMillisecond)), read.Retries);
                 Assert.Equal(one.Comment is null ? [] : AnyEvent.Normal(one.Comment).Split('\n'), read.Comments);
                 Assert.Empty(read.Errors);
 
@@ -43,10 +40,6 @@ public class ConformanceTests
             iter: AnyEvent.Cases(20_000),
             threads: 1);
     }
-
-    private sealed record Event(string Data, string? Type, string? Id);
-
-    private sealed record Answer(Event[] Events, long[] Retries, string[] Comments, string[] Errors);
 
     private sealed record Case(AnyEvent[] Events, string? Comment, int[] Chunks, double CutAt)
     {
@@ -70,37 +63,5 @@ public class ConformanceTests
         }
 
         public override string ToString() => $"{string.Join("; ", Events.Select(e => e.ToString()))} comment {JsonSerializer.Serialize(Comment)} chunks {string.Join(',', Chunks)} cut {CutAt}";
-    }
-
-    private sealed class Parser(Process node) : IAsyncDisposable
-    {
-        public static Parser Start([CallerFilePath] string here = "")
-        {
-            var folder = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "..", "..", "conformance"));
-            var program = TestTool.Require("node", "SSEKIT_NODE", "Install Node 18 or newer: https://nodejs.org.");
-            TestTool.RequireFile(Path.Combine(folder, "node_modules"), "Run: npm ci --prefix tests/conformance");
-            var start = new ProcessStartInfo(program, [Path.Combine(folder, "parse.mjs")])
-            {
-                RedirectStandardInput = true,
-                RedirectStandardOutput = true,
-                StandardOutputEncoding = System.Text.Encoding.UTF8,
-            };
-            return new Parser(Process.Start(start)!);
-        }
-
-        public Answer Parse(byte[] bytes, int[] chunks)
-        {
-            node.StandardInput.Write(JsonSerializer.Serialize(new { bytes, chunks }) + "\n");
-            node.StandardInput.Flush();
-            return JsonSerializer.Deserialize<Answer>(node.StandardOutput.ReadLine() ?? throw new EndOfStreamException("The parser ended."), JsonSerializerOptions.Web)!;
-        }
-
-        public async ValueTask DisposeAsync()
-        {
-            // It ends by itself when there are no more cases.
-            node.StandardInput.Close();
-            await node.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(30));
-            node.Dispose();
-        }
     }
 }

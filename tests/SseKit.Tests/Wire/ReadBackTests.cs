@@ -99,13 +99,4 @@ public class ReadBackTests
 
         public override string ToString() => $"{string.Join("; ", Events.Select(e => e.ToString()))} before {Before} blocks {BlockSize} chunks {string.Join(',', Chunks)}";
     }
-
-    /// <summary>Bytes that arrive a few at a time, in the given sizes over and over.</summary>
-    private sealed class Chunked(byte[] bytes, int[] sizes) : MemoryStream(bytes)
-    {
-        private int _next;
-
-        // Reads into spans come here as well.
-        public override int Read(byte[] buffer, int offset, int count) => base.Read(buffer, offset, Math.Min(count, sizes[_next++ % sizes.Length]));
-    }
 }

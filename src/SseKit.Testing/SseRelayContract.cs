@@ -1,19 +1,28 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 using System.Text;
 
-namespace SseKit.Tests.Topics;
+namespace SseKit.Testing;
 
-/// <summary>The contract of <see cref="ISseRelay"/>, as tests. Every store that is one inherits it.</summary>
-public abstract class RelayContract
+/// <summary>
+/// The contract of <see cref="ISseRelay"/>, an optional capability of a store, as checks that run under any test framework: to be inherited and
+/// run as <see cref="SseBacklogContract"/> is.
+/// </summary>
+[SuppressMessage("Naming", "CA1707:Identifiers should not contain underscores", Justification = "A check is named by the sentence that a failed test is to say.")]
+public abstract class SseRelayContract : SseContract
 {
     private static readonly TimeSpan Guard = TimeSpan.FromSeconds(30);
 
-    private static CancellationToken Stop => TestContext.Current.CancellationToken;
+    /// <summary>The names of all checks; as <see cref="SseBacklogContract.Checks"/>.</summary>
+    public static IEnumerable<object[]> Checks => ChecksOf(typeof(SseRelayContract));
 
-    /// <summary>Two nodes of one store; the store is an <see cref="ISseBacklog"/> as well.</summary>
+    /// <summary>Makes two nodes of one empty store, each of which is an <see cref="ISseBacklog"/> as well.</summary>
+    /// <returns>The nodes, which may be one and the same where the store has but one. Who made them disposes of them.</returns>
     protected abstract (ISseRelay One, ISseRelay Other) CreateTwo();
 
-    [Fact]
+    /// <summary>What is sent arrives on every node, unchanged.</summary>
+    /// <returns>Completes when the store has passed.</returns>
     public async Task Whoever_listens_gets_frame_type_and_key_as_they_were_sent()
     {
         var (one, other) = CreateTwo();
@@ -34,7 +43,8 @@ public abstract class RelayContract
         }
     }
 
-    [Fact]
+    /// <summary>One caller's awaited sends keep their order, among themselves and behind the rings for what it stored.</summary>
+    /// <returns>Completes when the store has passed.</returns>
     public async Task One_callers_events_arrive_in_their_order_and_behind_the_rings_for_what_it_stored_before()
     {
         var (one, other) = CreateTwo();
@@ -61,7 +71,8 @@ public abstract class RelayContract
         }
     }
 
-    [Fact]
+    /// <summary>What is sent is in no backlog, and moves no head.</summary>
+    /// <returns>Completes when the store has passed.</returns>
     public async Task Nothing_is_stored()
     {
         var (one, _) = CreateTwo();
@@ -73,7 +84,8 @@ public abstract class RelayContract
         Assert.Empty(slice.Entries);
     }
 
-    [Fact]
+    /// <summary>One who stops listening takes nothing from another, and may be disposed of twice.</summary>
+    /// <returns>Completes when the store has passed.</returns>
     public async Task Nobody_hears_of_other_topics_and_nobody_after_disposal()
     {
         var (one, other) = CreateTwo();
@@ -92,7 +104,8 @@ public abstract class RelayContract
         Assert.Empty(leaving);
     }
 
-    [Fact]
+    /// <summary>Nothing that is sent after <see cref="ISseRelay.ListenAsync"/> has returned goes unheard; its token ends the attempt alone.</summary>
+    /// <returns>Completes when the store has passed.</returns>
     public async Task It_listens_once_that_is_returned_and_the_token_does_not_end_it()
     {
         var (one, other) = CreateTwo();
@@ -109,7 +122,8 @@ public abstract class RelayContract
         }
     }
 
-    [Fact]
+    /// <summary>A token that is cancelled already ends each call, and nothing is sent.</summary>
+    /// <returns>Completes when the store has passed.</returns>
     public async Task What_is_cancelled_beforehand_is_not_done()
     {
         var (one, other) = CreateTwo();
@@ -125,6 +139,8 @@ public abstract class RelayContract
 
     private static SseAppend Frame(string data) => new() { Frame = Encoding.UTF8.GetBytes($"data: {data}\n") };
 
-    private static T Take<T>(BlockingCollection<T> received) =>
-        received.TryTake(out var item, (int)Guard.TotalMilliseconds, Stop) ? item : throw new TimeoutException("Nothing was received.");
+    private T Take<T>(BlockingCollection<T> received, [CallerMemberName] string check = "") =>
+        received.TryTake(out var item, (int)Guard.TotalMilliseconds, Stop)
+            ? item
+            : throw new SseContractException(check, $"Who listens had received nothing within {Guard.TotalSeconds} s.");
 }

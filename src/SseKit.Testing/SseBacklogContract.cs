@@ -1,19 +1,36 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 using System.Text;
 
-namespace SseKit.Tests.Topics;
+namespace SseKit.Testing;
 
-/// <summary>The contract of <see cref="ISseBacklog"/>, as tests. Every store inherits it.</summary>
-public abstract class BacklogContract
+/// <summary>
+/// The contract of <see cref="ISseBacklog"/>, as checks that run under any test framework. Let a test class inherit it, give it your store, and
+/// run each of <see cref="Checks"/> with <see cref="SseContract.RunAsync"/>: what passes is a backlog.
+/// </summary>
+/// <remarks>
+/// A check that fails throws an <see cref="SseContractException"/>, or what the store threw. Each makes its own store and shares nothing with
+/// the others, so they may run at the same time.
+/// </remarks>
+[SuppressMessage("Naming", "CA1707:Identifiers should not contain underscores", Justification = "A check is named by the sentence that a failed test is to say.")]
+public abstract class SseBacklogContract : SseContract
 {
     private static readonly TimeSpan Guard = TimeSpan.FromSeconds(30);
 
-    private static CancellationToken Stop => TestContext.Current.CancellationToken;
+    /// <summary>
+    /// The names of all checks, each as the one argument of a test: for <c>[MemberData]</c> of xunit, <c>[TestCaseSource]</c> of NUnit and
+    /// <c>[DynamicData]</c> of MSTest. A newer version of this package may have more of them.
+    /// </summary>
+    public static IEnumerable<object[]> Checks => ChecksOf(typeof(SseBacklogContract));
 
-    /// <summary>An empty store that keeps the newest <paramref name="maxEvents"/> events of a topic.</summary>
+    /// <summary>Makes an empty store that keeps the newest <paramref name="maxEvents"/> events of a topic, and that knows nothing of any other.</summary>
+    /// <param name="maxEvents">How many events of a topic the store keeps.</param>
+    /// <returns>The store. Who made it disposes of it.</returns>
     protected abstract ISseBacklog Create(int maxEvents = 1_000);
 
-    [Fact]
+    /// <summary>Readers find what was appended, from the beginning and after any entry, in one order.</summary>
+    /// <returns>Completes when the store has passed.</returns>
     public async Task Entries_are_read_back_in_the_order_in_which_they_were_appended()
     {
         var store = Create();
@@ -24,7 +41,8 @@ public abstract class BacklogContract
         Assert.Equal(appended[^1].Id, (await store.ReadAsync("orders", null, 0, Stop)).Head);
     }
 
-    [Fact]
+    /// <summary>Entries that are appended together follow each other and what was there, each with its type and its key.</summary>
+    /// <returns>Completes when the store has passed.</returns>
     public async Task Events_that_are_appended_together_follow_each_other_and_what_was_there()
     {
         var store = Create();
@@ -42,7 +60,8 @@ public abstract class BacklogContract
         Assert.Equal(["data: 1\n", "data: 2\n", "data: 3\n"], together.Select(entry => Encoding.UTF8.GetString(entry.Frame.Span)));
     }
 
-    [Fact]
+    /// <summary>As many entries as the store keeps can be appended together.</summary>
+    /// <returns>Completes when the store has passed.</returns>
     public async Task Events_that_are_appended_together_may_be_all_that_is_kept()
     {
         var store = Create(maxEvents: 3);
@@ -52,7 +71,8 @@ public abstract class BacklogContract
         Assert.Equal(together.Select(entry => entry.Id), (await ReadAllAsync(store, "orders", null)).Select(entry => entry.Id));
     }
 
-    [Fact]
+    /// <summary>Entries that are appended together stand together, whatever other writers do.</summary>
+    /// <returns>Completes when the store has passed.</returns>
     public async Task No_event_of_another_writer_comes_between_those_that_are_appended_together()
     {
         const int Rounds = 40, Together = 5;
@@ -80,7 +100,8 @@ public abstract class BacklogContract
         }
     }
 
-    [Fact]
+    /// <summary>Entries that are appended together ring those who watch.</summary>
+    /// <returns>Completes when the store has passed.</returns>
     public async Task Events_that_are_appended_together_ring()
     {
         var store = Create();
@@ -91,7 +112,8 @@ public abstract class BacklogContract
         await rung.Task.WaitAsync(Guard, Stop);
     }
 
-    [Fact]
+    /// <summary>The bytes of a frame are opaque to the store and come back as they were; so do the type and the key of the event, or that it had none.</summary>
+    /// <returns>Completes when the store has passed.</returns>
     public async Task Frames_event_types_and_keys_come_back_unchanged()
     {
         var store = Create();
@@ -110,7 +132,8 @@ public abstract class BacklogContract
         Assert.Null(read[1].Key);
     }
 
-    [Fact]
+    /// <summary>The chain by which the core proves that a reader has missed nothing.</summary>
+    /// <returns>Completes when the store has passed.</returns>
     public async Task Each_entry_names_the_one_before_it_and_the_first_the_head_of_the_empty_topic()
     {
         var store = Create();
@@ -123,7 +146,8 @@ public abstract class BacklogContract
         }
     }
 
-    [Fact]
+    /// <summary>Who joins an empty topic has a position to come back with.</summary>
+    /// <returns>Completes when the store has passed.</returns>
     public async Task The_head_of_an_empty_topic_is_stable_and_no_other_topics()
     {
         var store = Create();
@@ -135,13 +159,15 @@ public abstract class BacklogContract
         Assert.NotEqual(slice.Head, (await store.ReadAsync("Orders", null, 10, Stop)).Head);
     }
 
-    [Fact]
+    /// <summary>A store that was wiped is told from one that was always empty.</summary>
+    /// <returns>Completes when the store has passed.</returns>
     public async Task A_topic_that_came_to_be_again_has_another_head_though_nothing_was_in_it()
     {
         Assert.NotEqual((await Create().ReadAsync("orders", null, 0, Stop)).Head, (await Create().ReadAsync("orders", null, 0, Stop)).Head);
     }
 
-    [Fact]
+    /// <summary>What is trimmed is the oldest, and the earliest entry that is left still names the one before it.</summary>
+    /// <returns>Completes when the store has passed.</returns>
     public async Task Trimming_keeps_the_newest_and_their_links_and_the_head()
     {
         var store = Create(maxEvents: 3);
@@ -153,21 +179,21 @@ public abstract class BacklogContract
         Assert.Equal(appended[^1].Id, (await store.ReadAsync("orders", null, 0, Stop)).Head);
     }
 
-    [Theory]
-    [InlineData("nobodys-id")]
-    [InlineData("0")]
-    [InlineData("-")]
-    [InlineData("...")]
-    [InlineData("99999999999999999999999999999999999999999999999999999999999999-1")]
-    public async Task After_an_unknown_id_reading_begins_with_the_earliest(string unknown)
+    /// <summary>An id that nobody gave comes from a client, and is no error.</summary>
+    /// <returns>Completes when the store has passed.</returns>
+    public async Task After_an_unknown_id_reading_begins_with_the_earliest()
     {
         var store = Create(maxEvents: 3);
         var appended = await AppendAsync(store, "orders", 5);
 
-        Assert.Equal(appended[2].Id, (await ReadAllAsync(store, "orders", unknown))[0].Id);
+        foreach (var unknown in new[] { "nobodys-id", "0", "-", "...", $"{new string('9', 62)}-1" })
+        {
+            Assert.Equal(appended[2].Id, (await ReadAllAsync(store, "orders", unknown))[0].Id);
+        }
     }
 
-    [Fact]
+    /// <summary>Neither is an id that was given once, or elsewhere.</summary>
+    /// <returns>Completes when the store has passed.</returns>
     public async Task After_an_id_that_was_trimmed_or_is_another_topics_reading_begins_with_the_earliest()
     {
         var store = Create(maxEvents: 3);
@@ -178,7 +204,8 @@ public abstract class BacklogContract
         Assert.Equal(appended[3].Id, (await ReadAllAsync(store, "orders", others[4].Id))[0].Id);
     }
 
-    [Fact]
+    /// <summary>A reader that is up to date sees that it is.</summary>
+    /// <returns>Completes when the store has passed.</returns>
     public async Task After_the_newest_there_is_nothing_and_the_head_says_so()
     {
         var store = Create();
@@ -189,7 +216,8 @@ public abstract class BacklogContract
         Assert.Equal(appended[^1].Id, slice.Head);
     }
 
-    [Fact]
+    /// <summary>Who has just what was trimmed last has missed nothing.</summary>
+    /// <returns>Completes when the store has passed.</returns>
     public async Task The_position_before_the_earliest_leads_to_the_earliest()
     {
         var store = Create(maxEvents: 3);
@@ -199,7 +227,8 @@ public abstract class BacklogContract
         Assert.Equal(appended[2].Id, slice.Entries[0].PreviousId);
     }
 
-    [Fact]
+    /// <summary>The head can be asked for without any entry.</summary>
+    /// <returns>Completes when the store has passed.</returns>
     public async Task A_read_of_none_gives_the_head_alone()
     {
         var store = Create();
@@ -210,35 +239,36 @@ public abstract class BacklogContract
         Assert.Equal(appended[^1].Id, slice.Head);
     }
 
-    [Theory]
-    [InlineData(1)]
-    [InlineData(2)]
-    [InlineData(7)]
-    [InlineData(1_000)]
-    public async Task A_page_holds_what_was_asked_for_or_less_but_something(int max)
+    /// <summary>Paging comes to an end, and no page is larger than was asked for.</summary>
+    /// <returns>Completes when the store has passed.</returns>
+    public async Task A_page_holds_what_was_asked_for_or_less_but_something()
     {
         var store = Create();
         await AppendAsync(store, "orders", 20);
 
-        string? after = null;
-        var seen = 0;
-        while (true)
+        foreach (var max in new[] { 1, 2, 7, 1_000 })
         {
-            var slice = await store.ReadAsync("orders", after, max, Stop);
-            Assert.InRange(slice.Entries.Count, seen == 20 ? 0 : 1, max);
-            if (slice.Entries.Count == 0)
+            string? after = null;
+            var seen = 0;
+            while (true)
             {
-                break;
+                var slice = await store.ReadAsync("orders", after, max, Stop);
+                Assert.InRange(slice.Entries.Count, seen == 20 ? 0 : 1, max);
+                if (slice.Entries.Count == 0)
+                {
+                    break;
+                }
+
+                seen += slice.Entries.Count;
+                after = slice.Entries[^1].Id;
             }
 
-            seen += slice.Entries.Count;
-            after = slice.Entries[^1].Id;
+            Assert.Equal(20, seen);
         }
-
-        Assert.Equal(20, seen);
     }
 
-    [Fact]
+    /// <summary>Ids keep to 1–64 characters of <c>[0-9A-Za-z._-]</c>, whatever the topic is called.</summary>
+    /// <returns>Completes when the store has passed.</returns>
     public async Task Ids_and_heads_need_no_preflight()
     {
         var store = Create();
@@ -248,7 +278,8 @@ public abstract class BacklogContract
         Assert.All(ids, id => Assert.Matches("^[0-9A-Za-z._-]{1,64}$", id));
     }
 
-    [Fact]
+    /// <summary>No id is given twice, each caller's own appends keep their order, and what was reported as stored is found.</summary>
+    /// <returns>Completes when the store has passed.</returns>
     public async Task Appends_and_reads_from_many_threads_give_one_order_without_repeats()
     {
         const int Writers = 4, Each = 200;
@@ -285,7 +316,8 @@ public abstract class BacklogContract
         }
     }
 
-    [Fact]
+    /// <summary>Who reads while others append never sees an entry before the one that it follows.</summary>
+    /// <returns>Completes when the store has passed.</returns>
     public async Task A_reader_beside_many_writers_sees_an_unbroken_chain()
     {
         var store = Create(maxEvents: 10_000);
@@ -311,7 +343,8 @@ public abstract class BacklogContract
         await writers.WaitAsync(Guard, Stop);
     }
 
-    [Fact]
+    /// <summary>Nothing that is appended after <see cref="ISseBacklog.WatchAsync"/> has returned goes unheard.</summary>
+    /// <returns>Completes when the store has passed.</returns>
     public async Task A_watch_is_active_once_it_is_returned()
     {
         var store = Create();
@@ -321,36 +354,45 @@ public abstract class BacklogContract
             await using (await store.WatchAsync("orders", () => rung.TrySetResult(), Stop))
             {
                 await AppendAsync(store, "orders", 1);
-                await rung.Task.WaitAsync(Guard, Stop);
+                await RingsAsync(rung);
             }
         }
     }
 
-    [Fact]
+    /// <summary>One who stops watching takes no bell from another, and may be disposed of twice.</summary>
+    /// <returns>Completes when the store has passed.</returns>
     public async Task Everyone_who_watches_is_rung_and_nobody_after_disposal()
     {
         var store = Create();
         int first = 0, second = 0;
+        var leavingRung = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var rung = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        var leaving = await store.WatchAsync("orders", () => Interlocked.Increment(ref first), Stop);
+        var leaving = await store.WatchAsync("orders", () =>
+        {
+            Interlocked.Increment(ref first);
+            leavingRung.TrySetResult();
+        }, Stop);
         await using var staying = await store.WatchAsync("orders", () =>
         {
-            if (Interlocked.Increment(ref second) == 2)
+            if (Interlocked.Increment(ref second) >= 2)
             {
-                rung.SetResult();
+                rung.TrySetResult();
             }
         }, Stop);
 
+        // A bell that is still on its way when the watch ends may ring after it.
         await AppendAsync(store, "orders", 1);
+        await RingsAsync(leavingRung);
         await leaving.DisposeAsync();
         await leaving.DisposeAsync();
         var before = Volatile.Read(ref first);
         await AppendAsync(store, "orders", 1);
-        await rung.Task.WaitAsync(Guard, Stop);
+        await RingsAsync(rung);
         Assert.Equal(before, Volatile.Read(ref first));
     }
 
-    [Fact]
+    /// <summary>A token that is cancelled already ends each call, and nothing is stored.</summary>
+    /// <returns>Completes when the store has passed.</returns>
     public async Task What_is_cancelled_beforehand_is_not_done()
     {
         var store = Create();
@@ -363,7 +405,8 @@ public abstract class BacklogContract
         Assert.Empty(await ReadAllAsync(store, "orders", null));
     }
 
-    [Fact]
+    /// <summary>The token ends the attempt to watch, not the watch.</summary>
+    /// <returns>Completes when the store has passed.</returns>
     public async Task The_token_of_a_watch_does_not_end_the_watch()
     {
         var store = Create();
@@ -373,12 +416,24 @@ public abstract class BacklogContract
         await attempt.CancelAsync();
 
         await AppendAsync(store, "orders", 1);
-        await rung.Task.WaitAsync(Guard, Stop);
+        await RingsAsync(rung);
+    }
+
+    private async Task RingsAsync(TaskCompletionSource rung, [CallerMemberName] string check = "")
+    {
+        try
+        {
+            await rung.Task.WaitAsync(Guard, Stop);
+        }
+        catch (TimeoutException)
+        {
+            throw new SseContractException(check, $"Who watches was not rung within {Guard.TotalSeconds} s of an append.");
+        }
     }
 
     private static SseAppend Frame(string data) => new() { Frame = Encoding.UTF8.GetBytes($"data: {data}\n") };
 
-    private static async Task<List<SseEntry>> AppendAsync(ISseBacklog store, string topic, int count)
+    private async Task<List<SseEntry>> AppendAsync(ISseBacklog store, string topic, int count)
     {
         var entries = new List<SseEntry>();
         for (var i = 0; i < count; i++)
@@ -389,7 +444,7 @@ public abstract class BacklogContract
         return entries;
     }
 
-    private static async Task<List<SseEntry>> ReadAllAsync(ISseBacklog store, string topic, string? after)
+    private async Task<List<SseEntry>> ReadAllAsync(ISseBacklog store, string topic, string? after)
     {
         var entries = new List<SseEntry>();
         while (true)
