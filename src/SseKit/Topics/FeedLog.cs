@@ -8,11 +8,12 @@ internal sealed class FeedLog : TopicLog
     private readonly Dictionary<string, long> _positions = new(StringComparer.Ordinal);
     private string _baseId;
 
-    public FeedLog(string headId, int maxEvents, long maxBytes)
+    public FeedLog(string headId, bool isEnded, int maxEvents, long maxBytes)
         : base(maxEvents, maxBytes)
     {
         _baseId = headId;
         _positions.Add(headId, Base);
+        IsEnded = isEnded;
     }
 
     /// <summary>Adds what the store has after the newest event; false when the store's entries do not continue it.</summary>
@@ -36,6 +37,7 @@ internal sealed class FeedLog : TopicLog
                 }
 
                 waiting = Append(entry.Frame.Span, entry.Id, entry.Id, entry.EventType);
+                IsEnded = entry.IsEnd;
             }
 
             waiting.Wake();
@@ -45,12 +47,15 @@ internal sealed class FeedLog : TopicLog
     }
 
     /// <summary>Begins anew behind <paramref name="id"/>, because the store's entries do not continue what is here.</summary>
-    public void BreakTo(string id)
+    /// <param name="id">The id of what was there before.</param>
+    /// <param name="isEnded">Whether nothing will follow it.</param>
+    public void BreakTo(string id, bool isEnded)
     {
         WaiterQueue.Batch waiting;
         lock (Gate)
         {
             waiting = Break();
+            IsEnded = isEnded;
             _positions.Clear();
             _baseId = id;
             _positions.Add(id, Base);

@@ -4,7 +4,7 @@ namespace SseKit.Topics;
 /// The default store: the topics of this process. Subscribers read its logs directly; as an <see cref="ISseBacklog"/> it keeps the same
 /// contract as every other.
 /// </summary>
-internal sealed class InMemoryBacklog(SseOptions options) : ISseBacklog
+internal sealed partial class InMemoryBacklog(SseOptions options, TimeProvider? time = null) : ISseBacklog
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<string, MemoryTopic> _topics = new(StringComparer.Ordinal);
@@ -12,17 +12,21 @@ internal sealed class InMemoryBacklog(SseOptions options) : ISseBacklog
     // Topics that nobody reads and nobody ever published to. They stay as long as there is room: their position may stand in a page.
     private readonly HashSet<MemoryTopic> _unused = [];
 
-    public string Append(string topic, ReadOnlySpan<byte> body, string? eventType)
+    public string Append(string topic, ReadOnlySpan<byte> body, string? eventType, long? fence = null, SseProducerState? outcome = null)
     {
         // The reader's place keeps the topic from being dropped between finding it and writing to it.
         var log = Attach(topic);
         try
         {
-            return log.Append(body, eventType);
+            return log.Append(body, eventType, fence, outcome);
         }
         finally
         {
             Detach(log);
+            if (outcome is not null)
+            {
+                SweepLater(log);
+            }
         }
     }
 
@@ -52,7 +56,7 @@ internal sealed class InMemoryBacklog(SseOptions options) : ISseBacklog
     {
         lock (_gate)
         {
-            if (--log.Readers == 0 && log.IsBlank)
+            if (--log.Readers == 0 && log.IsBlank && _topics.GetValueOrDefault(log.Name) == log)
             {
                 _unused.Add(log);
             }
@@ -70,6 +74,10 @@ internal sealed class InMemoryBacklog(SseOptions options) : ISseBacklog
         finally
         {
             Detach(log);
+            if (append.Outcome is not null)
+            {
+                SweepLater(log);
+            }
         }
     }
 

@@ -11,6 +11,9 @@ internal enum CursorRead
 
     /// <summary>What comes next is not in the log any more.</summary>
     Lapped,
+
+    /// <summary>Nothing, now or ever.</summary>
+    Ended,
 }
 
 /// <summary>
@@ -41,6 +44,7 @@ internal sealed class LogCursor(TopicLog log) : LogWaiter
     public CursorRead Read(out ReadOnlyMemory<byte> frames)
     {
         frames = default;
+        var nothing = log.IsEnded ? CursorRead.Ended : CursorRead.Empty;
         while (true)
         {
             if (_segment is null)
@@ -52,7 +56,7 @@ internal sealed class LogCursor(TopicLog log) : LogWaiter
 
                 if (_segment is null)
                 {
-                    return CursorRead.Empty;
+                    return nothing;
                 }
             }
 
@@ -78,7 +82,7 @@ internal sealed class LogCursor(TopicLog log) : LogWaiter
             }
             else
             {
-                return CursorRead.Empty;
+                return nothing;
             }
         }
     }

@@ -7,7 +7,7 @@ namespace SseKit.Topics;
 /// A topic whose log is all there is of it. Ids are an origin, drawn when the topic comes to be and never again, and the sequence number: so
 /// an id of another topic, or of this one before a restart, is not mistaken for one of its own, and finding a place is arithmetic.
 /// </summary>
-internal sealed class MemoryTopic(string name, int maxEvents, long maxBytes) : TopicLog(maxEvents, maxBytes)
+internal sealed partial class MemoryTopic(string name, int maxEvents, long maxBytes) : TopicLog(maxEvents, maxBytes)
 {
     // 12 characters of 62 are 71 bits: a collision within a billion topics has odds of about one in two thousand.
     private readonly string _origin = RandomNumberGenerator.GetString("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", 12);
@@ -30,12 +30,13 @@ internal sealed class MemoryTopic(string name, int maxEvents, long maxBytes) : T
         }
     }
 
-    public string Append(ReadOnlySpan<byte> body, string? eventType) => Append(body, eventType, out _, linked: false);
+    public string Append(ReadOnlySpan<byte> body, string? eventType, long? fence = null, SseProducerState? outcome = null) =>
+        Append(body, eventType, fence, outcome, out _, linked: false);
 
     public SseEntry Append(SseAppend append)
     {
-        var id = Append(append.Frame.Span, append.EventType, out var previousId, linked: true);
-        return new SseEntry { Id = id, PreviousId = previousId, Frame = append.Frame, EventType = append.EventType };
+        var id = Append(append.Frame.Span, append.EventType, append.Fence, append.Outcome, out var previousId, linked: true);
+        return new SseEntry { Id = id, PreviousId = previousId, Frame = append.Frame, EventType = append.EventType, IsEnd = append.Outcome is not null };
     }
 
     public SseSlice Read(string? after, int max)
@@ -58,10 +59,11 @@ internal sealed class MemoryTopic(string name, int maxEvents, long maxBytes) : T
                     PreviousId = IdOf(position - 1),
                     Frame = segment.Body(index),
                     EventType = segment.Entry(index).EventType,
+                    IsEnd = IsEnded && position == Head,
                 };
             }
 
-            return new SseSlice { Head = IdOf(Head), Entries = entries };
+            return new SseSlice { Head = IdOf(Head), Entries = entries, IsEnded = IsEnded };
         }
     }
 
@@ -81,16 +83,28 @@ internal sealed class MemoryTopic(string name, int maxEvents, long maxBytes) : T
         }
     }
 
-    private string Append(ReadOnlySpan<byte> body, string? eventType, out string previousId, bool linked)
+    private string Append(
+        ReadOnlySpan<byte> body, string? eventType, long? fence, SseProducerState? outcome, out string previousId, bool linked)
     {
         string id;
         WaiterQueue.Batch waiting;
         Action? grown;
         lock (Gate)
         {
+            if ((_lease is not null || fence is not null) && _lease?.Admits(fence, outcome) is not true)
+            {
+                throw new SseFencedException(Name);
+            }
+
             previousId = linked ? IdOf(Head) : "";
             id = IdOf(Head + 1);
             waiting = Append(body, id, storedId: null, eventType);
+            if (outcome is { } state)
+            {
+                _lease!.End(state, id);
+                IsEnded = true;
+            }
+
             grown = _grown;
         }
 

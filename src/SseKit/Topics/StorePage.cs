@@ -9,6 +9,8 @@ internal sealed class StorePage(SseSlice slice)
 
     public string Head => slice.Head;
 
+    public bool IsEnded => slice.IsEnded;
+
     public IReadOnlyList<SseEntry> Entries => slice.Entries;
 
     /// <summary>The entries as whole frames.</summary>

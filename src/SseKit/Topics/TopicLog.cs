@@ -13,6 +13,7 @@ internal abstract class TopicLog(int maxEvents, long maxBytes)
     private readonly List<LogSegment> _segments = [];
     private readonly WaiterQueue _waiting = new();
     private long _bytes;
+    private bool _isEnded;
 
     protected Lock Gate { get; } = new();
 
@@ -21,6 +22,19 @@ internal abstract class TopicLog(int maxEvents, long maxBytes)
 
     /// <summary>The position before the earliest event that is kept. Read under the gate.</summary>
     protected long Base { get; private set; }
+
+    /// <summary>
+    /// Whether the newest event is the last that there will be. Looked at before the events are: who has found none after the end was there
+    /// has read it.
+    /// </summary>
+    public bool IsEnded
+    {
+        get => Volatile.Read(ref _isEnded);
+        protected set => Volatile.Write(ref _isEnded, value);
+    }
+
+    /// <summary>Whether everything is kept, whatever the retention. Under the gate.</summary>
+    protected bool KeepsAll { get; set; }
 
     /// <summary>Counts how often the log broke off and began anew behind a break.</summary>
     public int Breaks { get; private set; }
@@ -79,12 +93,12 @@ internal abstract class TopicLog(int maxEvents, long maxBytes)
         }
     }
 
-    /// <summary>Queues a reader at a position to be woken by the next event; false when there is something for it at once.</summary>
+    /// <summary>Queues a reader at a position to be woken by the next event; false when there is something for it at once, or never.</summary>
     public bool TryWait(LogWaiter waiter, long position)
     {
         lock (Gate)
         {
-            if (position != Head || waiter.Cancelled)
+            if (position != Head || waiter.Cancelled || IsEnded)
             {
                 return false;
             }
@@ -124,7 +138,7 @@ internal abstract class TopicLog(int maxEvents, long maxBytes)
         _bytes += LogSegment.FrameLength(body.Length, id);
 
         // The newest event stays, however large.
-        while (Base < Head - 1 && (Head - Base > maxEvents || _bytes > maxBytes))
+        while (!KeepsAll && Base < Head - 1 && (Head - Base > maxEvents || _bytes > maxBytes))
         {
             TrimOne();
         }
@@ -146,6 +160,7 @@ internal abstract class TopicLog(int maxEvents, long maxBytes)
         Head++;
         Base = Head;
         Breaks++;
+        IsEnded = false;
         return _waiting.TakeAll();
     }
 

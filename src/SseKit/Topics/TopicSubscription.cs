@@ -75,6 +75,14 @@ internal sealed class TopicSubscription(
                     from = slice.Entries[^1].Id;
                     ifUnknown = GapFrame.Trimmed;
                     yield return slice.Frames;
+                    if (slice.Entries[^1].IsEnd)
+                    {
+                        yield break;
+                    }
+                }
+                else if (slice.IsEnded && slice.Head == from)
+                {
+                    yield break;
                 }
                 else if (slice.Entries.Count == 0 && slice.Head == from)
                 {
@@ -102,6 +110,10 @@ internal sealed class TopicSubscription(
                 if (read == CursorRead.Frames)
                 {
                     yield return frames;
+                }
+                else if (read == CursorRead.Ended)
+                {
+                    yield break;
                 }
                 else
                 {

@@ -1,0 +1,64 @@
+namespace SseKit.Topics;
+
+/// <summary>A topic that a producer has for its own.</summary>
+internal sealed partial class MemoryTopic
+{
+    private MemoryLease? _lease;
+
+    /// <summary>When lease and topic go; null while that is not known, or where there is no lease.</summary>
+    public long? GoneAt
+    {
+        get
+        {
+            lock (Gate)
+            {
+                return _lease?.GoneAt;
+            }
+        }
+    }
+
+    public SseLease Acquire(SseLeaseTerms terms, TimeProvider time, Func<long> nextFence)
+    {
+        lock (Gate)
+        {
+            if (_lease is null && terms.TakeOver)
+            {
+                return default;
+            }
+
+            if (_lease is null && Head > 0)
+            {
+                throw new InvalidOperationException(
+                    $"The topic '{Name}' holds events that were published to it, so no producer can have it. Give each producer a topic of its own.");
+            }
+
+            _lease ??= new MemoryLease(time);
+            KeepsAll = true;
+            return _lease.Acquire(terms, nextFence);
+        }
+    }
+
+    /// <summary>Does something with the lease, and says how it is then.</summary>
+    public SseLease WithLease<TState>(TState state, Action<MemoryLease, TState> act)
+    {
+        lock (Gate)
+        {
+            if (_lease is null)
+            {
+                return default;
+            }
+
+            act(_lease, state);
+            return _lease.Status;
+        }
+    }
+
+    /// <summary>Forgets the lease: whoever still publishes under it is refused.</summary>
+    public void Unlease()
+    {
+        lock (Gate)
+        {
+            _lease = null;
+        }
+    }
+}
