@@ -96,6 +96,24 @@ public sealed class SseOptions
     /// </summary>
     public bool SendStartPosition { get; set; } = true;
 
+    /// <summary>
+    /// The type of the event that tells readers of a producer that it has ended, and how. Default <c>end</c>; with the rules of
+    /// <see cref="GapEventType"/>, and another one.
+    /// </summary>
+    public string EndEventType { get; set; } = "end";
+
+    /// <summary>
+    /// Within what time it is found out that the process died that ran a producer. Renewed every quarter of it. Default 10 s; 1 s to 1 hour.
+    /// </summary>
+    public TimeSpan ProducerLease { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>
+    /// For how long producers may go on when the app stops, counted from the beginning of the stop; their readers are drained meanwhile. What
+    /// runs then is handed over to another node or to the next start. Default 5 s; zero to one day, cut short by
+    /// <c>HostOptions.ShutdownTimeout</c>.
+    /// </summary>
+    public TimeSpan ProducerDrainTime { get; set; } = TimeSpan.FromSeconds(5);
+
     /// <summary>How many events a topic keeps for replay. Default 1,000; 1 to 10,000,000. With an own <see cref="ISseBacklog"/>: how many of them this node keeps at hand.</summary>
     public int MaxEventsPerTopic { get; set; } = 1_000;
 

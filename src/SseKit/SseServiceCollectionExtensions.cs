@@ -1,6 +1,7 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using SseKit;
+using SseKit.Producing;
 using SseKit.Streaming;
 using SseKit.Topics;
 
@@ -26,13 +27,32 @@ public static class SseServiceCollectionExtensions
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<SseOptions>, SseOptionsValidation>());
         services.TryAddSingleton<StreamHost>(StreamHost.Create);
         services.TryAddSingleton<ISseConnections, SseConnections>();
-        services.TryAddSingleton<ISseBacklog>(provider => new InMemoryBacklog(provider.GetRequiredService<IOptions<SseOptions>>().Value));
+        services.TryAddSingleton<ISseBacklog>(provider => new InMemoryBacklog(
+            provider.GetRequiredService<IOptions<SseOptions>>().Value, provider.GetService<TimeProvider>()));
         services.TryAddSingleton(provider =>
         {
             var host = provider.GetRequiredService<StreamHost>();
             return new SseTopics(provider.GetRequiredService<ISseBacklog>(), host.Options, host.Json, host.Time, host.Logger, host.Metrics);
         });
         services.TryAddSingleton<ISseTopics>(provider => provider.GetRequiredService<SseTopics>());
+        services.TryAddSingleton<ProducerShutdown>();
+        services.AddHostedService(provider => provider.GetRequiredService<ProducerShutdown>());
+        services.TryAddSingleton(provider =>
+        {
+            var host = provider.GetRequiredService<StreamHost>();
+            var producers = new SseProducers(
+                provider.GetRequiredService<ISseBacklog>(),
+                provider.GetRequiredService<SseTopics>(),
+                provider.GetRequiredService<IServiceScopeFactory>(),
+                host.Options,
+                host.Json,
+                host.Time,
+                host.Logger,
+                host.Stopping);
+            provider.GetRequiredService<ProducerShutdown>().WaitFor(producers, host.Stopping);
+            return producers;
+        });
+        services.TryAddSingleton<ISseProducers>(provider => provider.GetRequiredService<SseProducers>());
         return new SseBuilder(services);
     }
 

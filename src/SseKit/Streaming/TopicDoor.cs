@@ -25,7 +25,7 @@ internal static class TopicDoor
             GapEventType = options?.GapEventType ?? endpoint?.GapEventType ?? host.Options.GapEventType,
             Json = host.Json,
         };
-        return new TopicFrames(topics, request, cancellationToken);
+        return new TopicFrames(topics.ReadFramesAsync(request, cancellationToken), cancellationToken);
     }
 
     public static InvalidOperationException Unregistered(string what) =>
