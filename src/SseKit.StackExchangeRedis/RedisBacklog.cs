@@ -5,7 +5,7 @@ using StackExchange.Redis;
 namespace SseKit.StackExchangeRedis;
 
 /// <summary>Topics in Redis, each one stream under one key: so nothing ever needs two slots of a cluster, and what is lost is lost together.</summary>
-internal sealed class RedisBacklog : ISseBacklog
+internal sealed partial class RedisBacklog : ISseBacklog
 {
     // How long an event whose answer was lost with the connection waits for the next one, to be sent again.
     private static readonly TimeSpan ResendWithin = TimeSpan.FromSeconds(3);
@@ -13,6 +13,12 @@ internal sealed class RedisBacklog : ISseBacklog
 
     // Up to here a trim by whole blocks would keep many times what was asked for, and an exact one costs next to nothing.
     private const int TrimmedExactly = 100;
+
+    // What publish.lua answers instead of an id.
+    private const string Fenced = "!";
+
+    // The head, how much of the page is not of our making, and whether the head is an end; the entries follow.
+    private const int SliceParts = 3;
 
     private readonly string _writer = EntryId.NewWriter();
     private readonly RedisConnection _connection;
@@ -43,7 +49,7 @@ internal sealed class RedisBacklog : ISseBacklog
         RedisValue[] arguments =
         [
             mark, append.EventType ?? "", append.Frame, _options.MaxEvents < TrimmedExactly ? "=" : "~", _options.MaxEvents, _maxAge, _expiry,
-            link.ChannelPrefix + key, "",
+            link.ChannelPrefix + key, append.Fence is { } fence ? fence : "", append.Outcome is { } outcome ? Word(outcome) : "", "",
         ];
         if (!database.IsConnected(key, CommandFlags.DemandMaster))
         {
@@ -56,11 +62,21 @@ internal sealed class RedisBacklog : ISseBacklog
         {
             try
             {
-                var answer = (RedisResult[])(await database.ScriptEvaluateAsync(RedisScripts.Publish, [key], arguments, CommandFlags.DemandMaster)
+                var answer = (RedisResult[])(await database.ScriptEvaluateAsync(RedisScripts.Publish, [key, LeaseKey.Of(key)], arguments, CommandFlags.DemandMaster)
                     .WaitAsync(cancellationToken))!;
-                return answer.Length == 2
-                    ? new SseEntry { Id = (string)answer[0]!, PreviousId = (string)answer[1]!, Frame = append.Frame, EventType = append.EventType }
-                    : throw new SseUnknownOutcomeException(topic, lost);
+                if (answer.Length != 2)
+                {
+                    throw (string?)answer[0] == Fenced ? new SseFencedException(topic) : new SseUnknownOutcomeException(topic, lost);
+                }
+
+                return new SseEntry
+                {
+                    Id = (string)answer[0]!,
+                    PreviousId = (string)answer[1]!,
+                    Frame = append.Frame,
+                    EventType = append.EventType,
+                    IsEnd = append.Outcome is not null,
+                };
             }
             catch (Exception exception) when (lost is null && WasRefused(exception))
             {
@@ -96,15 +112,16 @@ internal sealed class RedisBacklog : ISseBacklog
         }
 
         RedisValue[] arguments = [number, mark, max, _maxAge, _expiry, EntryId.Mark(_writer, Interlocked.Increment(ref _sequence))];
-        var answer = (RedisResult[])(await link.Database.ScriptEvaluateAsync(RedisScripts.Read, [Key(topic)], arguments, CommandFlags.DemandMaster)
-            .WaitAsync(cancellationToken))!;
+        var answer = (RedisResult[])(await link.Database.ScriptEvaluateAsync(
+            RedisScripts.Read, [Key(topic), LeaseKey.Of(Key(topic))], arguments, CommandFlags.DemandMaster).WaitAsync(cancellationToken))!;
         if ((int)answer[1] > 0)
         {
             _foreign.Skipped(topic);
         }
 
-        var entries = new List<SseEntry>((answer.Length - 2) / 5);
-        for (var i = 2; i + 5 <= answer.Length; i += 5)
+        var isEnded = (string?)answer[2] == "1";
+        var entries = new List<SseEntry>((answer.Length - SliceParts) / 5);
+        for (var i = SliceParts; i + 5 <= answer.Length; i += 5)
         {
             // Of a later version nothing but the chain is known. Left out, the event after it does not continue what came before: a gap is told.
             if ((string?)answer[i + 2] == "1")
@@ -113,7 +130,13 @@ internal sealed class RedisBacklog : ISseBacklog
             }
         }
 
-        return new SseSlice { Head = (string)answer[0]!, Entries = entries };
+        var head = (string)answer[0]!;
+        if (isEnded && entries.Count > 0 && entries[^1].Id == head)
+        {
+            entries[^1] = entries[^1] with { IsEnd = true };
+        }
+
+        return new SseSlice { Head = head, Entries = entries, IsEnded = isEnded };
     }
 
     public ValueTask<IAsyncDisposable> WatchAsync(string topic, Action grown, CancellationToken cancellationToken)

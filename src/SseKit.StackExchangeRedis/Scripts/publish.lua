@@ -1,4 +1,4 @@
-local w, event_type, frame, trim, max_events, max_age, expiry, channel, elapsed = unpack(ARGV)
+local w, event_type, frame, trim, max_events, max_age, expiry, channel, fence, outcome, elapsed = unpack(ARGV)
 
 -- Sent again, because the answer to the first attempt was lost `elapsed` ms ago or less: it may be there already. What is searched goes back
 -- five seconds further than that, for a clock that was set or a replica's that differs.
@@ -21,9 +21,24 @@ if elapsed ~= '' then
     end
 end
 
+-- A topic with a lease is its holder's alone, until it is to stop, and nobody's after its end.
+local fence_now, ended, stop, retain = unpack(redis.call('HMGET', lease, 'fence', 'state', 'stop', 'retain'))
+if (fence_now or '') ~= fence or ended or (stop and outcome == '') then return { '!' } end
+
 local previous = head(w)
-local id = redis.call('XADD', key, 'MAXLEN', trim, max_events, '*', 'v', '1', 'w', w, 'p', previous, 't', event_type, 'f', frame)
-if max_age ~= '0' then redis.pcall('XTRIM', key, 'MINID', '~', string.format('%.0f', math.max(0, ms(id) - max_age))) end
-keep(expiry)
+local event = { '*', 'v', '1', 'w', w, 'p', previous, 't', event_type, 'f', frame }
+local id
+if fence ~= '' then
+    -- All of it is kept: every reader of a producer sees the whole.
+    id = redis.call('XADD', key, unpack(event))
+    if outcome ~= '' then
+        redis.call('HSET', lease, 'state', outcome, 'end', id .. '-' .. w)
+        stay_until(now() + retain)
+    end
+else
+    id = redis.call('XADD', key, 'MAXLEN', trim, max_events, unpack(event))
+    if max_age ~= '0' then redis.pcall('XTRIM', key, 'MINID', '~', string.format('%.0f', math.max(0, ms(id) - max_age))) end
+    keep(expiry)
+end
 redis.pcall('PUBLISH', channel, '')
 return { id .. '-' .. w, previous }
