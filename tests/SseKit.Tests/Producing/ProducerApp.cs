@@ -24,9 +24,10 @@ internal sealed class ProducerApp : IAsyncDisposable
         Func<IServiceProvider, CancellationToken, IAsyncEnumerable<SseEvent>> source,
         Action<SseProducerOptions>? configure = null,
         Action<SseOptions>? options = null,
-        Action<IServiceCollection>? services = null)
+        Action<IServiceCollection>? services = null,
+        FakeTimeProvider? time = null)
     {
-        var time = new FakeTimeProvider();
+        time ??= new FakeTimeProvider();
         var app = await TestApp.StartInMemoryAsync(
             web =>
             {
@@ -67,6 +68,10 @@ internal sealed class ProducerApp : IAsyncDisposable
     {
         await Streaming.Waiting.Until(() => Producers.GetStateAsync(topic).AsTask().Result == state, $"{topic} is {state}");
     }
+
+    /// <summary>The last reader has left, on whatever node, and the store has been told.</summary>
+    public Task HasNoReadersAsync(string topic) => Streaming.Waiting.Until(
+        () => Engine.Leases.FindAsync(topic, CancellationToken.None).AsTask().Result.Unattended is not null, $"nobody reads {topic}");
 
     /// <summary>No source, no timer, no topic.</summary>
     public async Task NothingIsLeftAsync(params string[] topics)
