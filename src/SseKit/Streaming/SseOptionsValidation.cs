@@ -33,7 +33,7 @@ internal sealed class SseOptionsValidation(IOptions<HostOptions> host) : IValida
             Range(options.MaxEventsPerTopic, 1, 10_000_000, Prefix + nameof(options.MaxEventsPerTopic)),
             Range(options.MaxBytesPerTopic, 1024, 1024 * 1024 * 1024, Prefix + nameof(options.MaxBytesPerTopic)),
             Range(options.MaxTopics, 1, 10_000_000, Prefix + nameof(options.MaxTopics)),
-            StreamChoices.GapTypeFault(options.EndEventType, Prefix + nameof(options.EndEventType)),
+            StreamChoices.GapTypeFault(options.EndEventType, Prefix + nameof(options.EndEventType), "end"),
             options.EndEventType == options.GapEventType
                 ? $"{Prefix}{nameof(options.EndEventType)} is '{options.EndEventType}', as {Prefix}{nameof(options.GapEventType)} is. They need different types; the defaults are 'end' and 'gap'."
                 : null,

@@ -6,8 +6,8 @@ internal sealed partial class InMemoryBacklog : ISseLeases
     private readonly TimeProvider _time = time ?? TimeProvider.System;
     private readonly HashSet<MemoryTopic> _leased = [];
     private long _fences;
-    private ITimer? _sweep;
-    private long _sweepAt;
+    private ITimer? _leaseSweep;
+    private long _leaseSweepAt;
 
     public ValueTask<SseLease> AcquireAsync(string topic, SseLeaseTerms terms, CancellationToken cancellationToken)
     {
@@ -46,7 +46,7 @@ internal sealed partial class InMemoryBacklog : ISseLeases
         var released = With(topic, fence, static (lease, fence) => lease.Release(fence), cancellationToken);
         if (Find(topic) is { } log)
         {
-            SweepLater(log);
+            SweepLeasesLater(log);
         }
 
         return released;
@@ -70,7 +70,7 @@ internal sealed partial class InMemoryBacklog : ISseLeases
     }
 
     /// <summary>Sees to it that what has ended goes when its time has come. One timer for all of them.</summary>
-    private void SweepLater(MemoryTopic ended)
+    private void SweepLeasesLater(MemoryTopic ended)
     {
         lock (_gate)
         {
@@ -80,20 +80,20 @@ internal sealed partial class InMemoryBacklog : ISseLeases
 
     private void Schedule(long? at)
     {
-        if (at is not { } due || (_sweep is not null && _sweepAt <= due))
+        if (at is not { } due || (_leaseSweep is not null && _leaseSweepAt <= due))
         {
             return;
         }
 
-        _sweep?.Dispose();
-        _sweepAt = due;
+        _leaseSweep?.Dispose();
+        _leaseSweepAt = due;
 
         // Up to the next whole millisecond: a timer knows nothing shorter, and one that comes too early would come again and again.
         var wait = TimeSpan.FromMilliseconds(Math.Max(1, Math.Ceiling(_time.GetElapsedTime(_time.GetTimestamp(), due).TotalMilliseconds)));
-        _sweep = _time.CreateTimer(static backlog => ((InMemoryBacklog)backlog!).Sweep(), this, wait, Timeout.InfiniteTimeSpan);
+        _leaseSweep = _time.CreateTimer(static backlog => ((InMemoryBacklog)backlog!).SweepLeases(), this, wait, Timeout.InfiniteTimeSpan);
     }
 
-    private void Sweep()
+    private void SweepLeases()
     {
         lock (_gate)
         {
@@ -106,8 +106,8 @@ internal sealed partial class InMemoryBacklog : ISseLeases
                 log.Readers--;
             }
 
-            _sweep?.Dispose();
-            _sweep = null;
+            _leaseSweep?.Dispose();
+            _leaseSweep = null;
             Schedule(_leased.Min(log => log.GoneAt));
         }
     }

@@ -25,7 +25,7 @@ internal sealed partial class InMemoryBacklog(SseOptions options, TimeProvider? 
             Detach(log);
             if (outcome is not null)
             {
-                SweepLater(log);
+                SweepLeasesLater(log);
             }
         }
     }
@@ -76,7 +76,7 @@ internal sealed partial class InMemoryBacklog(SseOptions options, TimeProvider? 
             Detach(log);
             if (append.Outcome is not null)
             {
-                SweepLater(log);
+                SweepLeasesLater(log);
             }
         }
     }

@@ -98,7 +98,12 @@ internal abstract class TopicLog(int maxEvents, long maxBytes)
     {
         lock (Gate)
         {
-            if (position != Head || waiter.Cancelled || IsEnded)
+            if (position != Head || waiter.Cancelled)
+            {
+                return false;
+            }
+
+            if (IsEnded)
             {
                 return false;
             }

@@ -1,4 +1,5 @@
 using System.Net;
+using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using SseKit.Tests.Streaming;
 
@@ -224,6 +225,41 @@ public sealed class ProducerTests
 
         Assert.Equal(1, starts);
         Assert.All(answers.SelectMany(some => some), answer => Assert.Equal($"data: one\n\ndata: {round}\n\nevent: end\ndata: {{\"state\":\"done\"}}\n\n", answer));
+    }
+
+    [Theory]
+    [InlineData("OnDisconnect is 9, which is no SseDisconnect")]
+    [InlineData("AbandonAfter is 00:00:00; it must be between 100 ms and one day")]
+    [InlineData("RetainFor is 8.00:00:00; it must be between 1 s and 7 days")]
+    [InlineData("MaxEvents is 0; it must be between 1 and 10000000")]
+    [InlineData("MaxBytes is 1; it must be between 1024 and 1073741824")]
+    [InlineData("CoalesceWindow is 00:00:11; it must be between 00:00:00 and 00:00:10")]
+    public void A_wrong_choice_is_refused_where_it_is_made(string fault)
+    {
+        var refused = Assert.Throws<ArgumentException>(() => EventSourceResult.FromProducer("answer", o =>
+        {
+            o.OnDisconnect = fault.StartsWith("OnDisconnect", StringComparison.Ordinal) ? (SseDisconnect)9 : default;
+            o.AbandonAfter = fault.StartsWith("AbandonAfter", StringComparison.Ordinal) ? default : o.AbandonAfter;
+            o.RetainFor = fault.StartsWith("RetainFor", StringComparison.Ordinal) ? TimeSpan.FromDays(8) : o.RetainFor;
+            o.MaxEvents = fault.StartsWith("MaxEvents", StringComparison.Ordinal) ? 0 : o.MaxEvents;
+            o.MaxBytes = fault.StartsWith("MaxBytes", StringComparison.Ordinal) ? 1 : o.MaxBytes;
+            o.CoalesceWindow = fault.StartsWith("CoalesceWindow", StringComparison.Ordinal) ? TimeSpan.FromSeconds(11) : default;
+        }));
+        Assert.Contains(fault, refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Without_AddSse_a_producer_says_what_is_missing()
+    {
+        await using var app = await TestApp.StartInMemoryAsync(web =>
+        {
+            web.UseExceptionHandler(new ExceptionHandlerOptions { ExceptionHandler = _ => Task.CompletedTask });
+            web.MapGet("/", () => EventSourceResult.FromProducer("answer", (_, _) => Events.Of("one")));
+        });
+        using var response = await app.Client.GetAsync(new Uri("/", UriKind.Relative), Stop).Soon();
+
+        Assert.Equal(HttpStatusCode.InternalServerError, response.StatusCode);
+        Assert.Contains(app.Log.Troubles, line => line.Exception?.Message.Contains("AddSse()", StringComparison.Ordinal) == true);
     }
 
     private sealed class Scoped : IAsyncDisposable
