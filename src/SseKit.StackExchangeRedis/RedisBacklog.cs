@@ -1,11 +1,10 @@
-using System.Text.Unicode;
 using Microsoft.Extensions.Logging;
 using StackExchange.Redis;
 
 namespace SseKit.StackExchangeRedis;
 
 /// <summary>Topics in Redis, each one stream under one key: so nothing ever needs two slots of a cluster, and what is lost is lost together.</summary>
-internal sealed partial class RedisBacklog : ISseBacklog
+internal sealed partial class RedisBacklog : ISseBacklog, ISseRelay
 {
     // How long an event whose answer was lost with the connection waits for the next one, to be sent again.
     private static readonly TimeSpan ResendWithin = TimeSpan.FromSeconds(3);
@@ -19,6 +18,9 @@ internal sealed partial class RedisBacklog : ISseBacklog
 
     // The head, how much of the page is not of our making, and whether the head is an end; the entries follow.
     private const int SliceParts = 3;
+
+    // What read.lua answers for each entry.
+    private const int EntryParts = 6;
 
     private readonly string _writer = EntryId.NewWriter();
     private readonly RedisConnection _connection;
@@ -49,7 +51,7 @@ internal sealed partial class RedisBacklog : ISseBacklog
         RedisValue[] arguments =
         [
             mark, append.EventType ?? "", append.Frame, _options.MaxEvents < TrimmedExactly ? "=" : "~", _options.MaxEvents, _maxAge, _expiry,
-            link.ChannelPrefix + key, append.Fence is { } fence ? fence : "", append.Outcome is { } outcome ? Word(outcome) : "", "",
+            link.ChannelPrefix + key, append.Key ?? "", append.Fence is { } fence ? fence : "", append.Outcome is { } outcome ? Word(outcome) : "", "",
         ];
         if (!database.IsConnected(key, CommandFlags.DemandMaster))
         {
@@ -75,6 +77,7 @@ internal sealed partial class RedisBacklog : ISseBacklog
                     PreviousId = (string)answer[1]!,
                     Frame = append.Frame,
                     EventType = append.EventType,
+                    Key = append.Key,
                     IsEnd = append.Outcome is not null,
                 };
             }
@@ -120,13 +123,13 @@ internal sealed partial class RedisBacklog : ISseBacklog
         }
 
         var isEnded = (string?)answer[2] == "1";
-        var entries = new List<SseEntry>((answer.Length - SliceParts) / 5);
-        for (var i = SliceParts; i + 5 <= answer.Length; i += 5)
+        var entries = new List<SseEntry>((answer.Length - SliceParts) / EntryParts);
+        for (var i = SliceParts; i + EntryParts <= answer.Length; i += EntryParts)
         {
             // Of a later version nothing but the chain is known. Left out, the event after it does not continue what came before: a gap is told.
             if ((string?)answer[i + 2] == "1")
             {
-                entries.Add(Entry(topic, answer.AsSpan(i, 5)));
+                entries.Add(Entry(topic, answer.AsSpan(i, EntryParts)));
             }
         }
 
@@ -143,6 +146,24 @@ internal sealed partial class RedisBacklog : ISseBacklog
     {
         cancellationToken.ThrowIfCancellationRequested();
         return _bells.WatchAsync(topic, grown, cancellationToken);
+    }
+
+    public async ValueTask SendAsync(string topic, SseAppend item, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var link = await _connection.GetAsync(cancellationToken);
+        if (!link.Database.IsConnected(Key(topic), CommandFlags.DemandMaster))
+        {
+            throw Away(link.Connection);
+        }
+
+        await link.Subscriber.PublishAsync(_bells.Channel(topic), EphemeralMessage.Encode(item)).WaitAsync(cancellationToken);
+    }
+
+    public ValueTask<IAsyncDisposable> ListenAsync(string topic, Action<SseAppend> received, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return _bells.ListenAsync(topic, received, cancellationToken);
     }
 
     private static RedisValue Milliseconds(TimeSpan span) => span == Timeout.InfiniteTimeSpan ? 0 : (long)span.TotalMilliseconds;
@@ -179,31 +200,22 @@ internal sealed partial class RedisBacklog : ISseBacklog
     private SseEntry Entry(string topic, ReadOnlySpan<RedisResult> parts)
     {
         var frame = (byte[])parts[4]!;
-        if (!IsFrame(frame))
+        if (!StoredFrame.IsWhole(frame))
         {
             // In the chain, but not of our making: its place is kept, as a block that moves the client's position and fires no event.
             _foreign.Skipped(topic);
             frame = [];
         }
 
-        var type = (string?)parts[3];
         return new SseEntry
         {
             Id = (string)parts[0]!,
             PreviousId = (string)parts[1]!,
             Frame = frame,
-            EventType = string.IsNullOrEmpty(type) ? null : type,
+            EventType = TextOf(parts[3]),
+            Key = TextOf(parts[5]),
         };
     }
 
-    /// <summary>Whether it is whole lines of UTF-8 that end no event and set no id: anything else would break what comes after it.</summary>
-    private static bool IsFrame(ReadOnlySpan<byte> frame) =>
-        frame.Length > 0
-        && frame[^1] == (byte)'\n'
-        && frame[0] != (byte)'\n'
-        && !frame.StartsWith("id"u8)
-        && frame.IndexOf("\n\n"u8) < 0
-        && frame.IndexOf("\nid"u8) < 0
-        && !frame.ContainsAny((byte)'\r', (byte)'\0')
-        && Utf8.IsValid(frame);
+    private static string? TextOf(RedisResult part) => (string?)part is { Length: > 0 } text ? text : null;
 }

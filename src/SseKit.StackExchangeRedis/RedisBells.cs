@@ -4,7 +4,8 @@ namespace SseKit.StackExchangeRedis;
 
 /// <summary>
 /// The doorbells of the topics that this node reads: one channel a topic, all on the one subscription connection that the node has. A ring
-/// says only that the topic grew. Rings get lost, with the connection and in a failover, so nothing relies on one.
+/// says only that the topic grew. Rings get lost, with the connection and in a failover, so nothing relies on one. Events that are not kept
+/// come by the same channel, so that they stay behind the rings for what was published before them.
 /// </summary>
 internal sealed class RedisBells
 {
@@ -23,10 +24,17 @@ internal sealed class RedisBells
         connection.Restored += RingAll;
     }
 
-    public async ValueTask<IAsyncDisposable> WatchAsync(string topic, Action grown, CancellationToken cancellationToken)
+    public ValueTask<IAsyncDisposable> WatchAsync(string topic, Action grown, CancellationToken cancellationToken) =>
+        AddAsync(topic, new Watch(this, topic) { Grown = grown }, cancellationToken);
+
+    public ValueTask<IAsyncDisposable> ListenAsync(string topic, Action<SseAppend> received, CancellationToken cancellationToken) =>
+        AddAsync(topic, new Watch(this, topic) { Received = received }, cancellationToken);
+
+    public RedisChannel Channel(string topic) => RedisChannel.Literal(_prefix + topic).WithKeyRouting();
+
+    private async ValueTask<IAsyncDisposable> AddAsync(string topic, Watch watch, CancellationToken cancellationToken)
     {
         Bell bell;
-        var watch = new Watch(this, topic, grown);
         lock (_gate)
         {
             if (!_bells.TryGetValue(topic, out bell!) || bell.Hung.IsFaulted)
@@ -64,24 +72,23 @@ internal sealed class RedisBells
             await Task.Delay(LookAgain);
         }
 
-        await link.Subscriber.SubscribeAsync(Channel(topic), bell.Handler);
+        // By a queue, and not by a handler: StackExchange.Redis calls a handler for several messages at once, in any order.
+        bell.Queue = await link.Subscriber.SubscribeAsync(Channel(topic));
+        bell.Queue.OnMessage(message => bell.Receive(message.Message));
     }
 
-    private async ValueTask TakeDownAsync(string topic, Bell bell)
+    private static async ValueTask TakeDownAsync(Bell bell)
     {
         try
         {
             await bell.Hung;
-            var link = await _connection.GetAsync(CancellationToken.None);
-            await link.Subscriber.UnsubscribeAsync(Channel(topic), bell.Handler);
+            await bell.Queue!.UnsubscribeAsync();
         }
         catch (Exception exception) when (exception is RedisException or TimeoutException or ObjectDisposedException)
         {
-            // It was never hung, or the connection is gone and the channel with it: StackExchange.Redis has forgotten the handler either way.
+            // It was never hung, or the connection is gone and the channel with it: StackExchange.Redis has forgotten the queue either way.
         }
     }
-
-    private RedisChannel Channel(string topic) => RedisChannel.Literal(_prefix + topic).WithKeyRouting();
 
     private void RingAll()
     {
@@ -99,13 +106,25 @@ internal sealed class RedisBells
 
     private sealed class Bell
     {
-        public Bell() => Handler = (_, _) => Ring();
-
-        public Action<RedisChannel, RedisValue> Handler { get; }
+        public ChannelMessageQueue? Queue { get; set; }
 
         public Task Hung { get; set; } = Task.CompletedTask;
 
         public WatchList Watches { get; } = new();
+
+        public void Receive(RedisValue message)
+        {
+            if (!EphemeralMessage.TryDecode(message, out var item))
+            {
+                Ring();
+                return;
+            }
+
+            foreach (var watch in Watches.Snapshot)
+            {
+                watch.Receive(item);
+            }
+        }
 
         public void Ring()
         {
@@ -130,9 +149,13 @@ internal sealed class RedisBells
         }
     }
 
-    private sealed class Watch(RedisBells bells, string topic, Action grown) : IAsyncDisposable
+    private sealed class Watch(RedisBells bells, string topic) : IAsyncDisposable
     {
         private int _disposed;
+
+        public Action? Grown { get; init; }
+
+        public Action<SseAppend>? Received { get; init; }
 
         public Bell? Bell { get; set; }
 
@@ -140,7 +163,15 @@ internal sealed class RedisBells
         {
             if (Volatile.Read(ref _disposed) == 0)
             {
-                grown();
+                Grown?.Invoke();
+            }
+        }
+
+        public void Receive(SseAppend item)
+        {
+            if (Volatile.Read(ref _disposed) == 0)
+            {
+                Received?.Invoke(item);
             }
         }
 
@@ -164,7 +195,7 @@ internal sealed class RedisBells
                 }
             }
 
-            return bells.TakeDownAsync(topic, Bell);
+            return TakeDownAsync(Bell);
         }
     }
 }

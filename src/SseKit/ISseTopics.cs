@@ -20,6 +20,31 @@ public interface ISseTopics
     ValueTask<string> PublishAsync(string topic, SseEvent item, CancellationToken cancellationToken = default);
 
     /// <summary>
+    /// Sends an event to everyone who reads the topic at this moment, on all nodes, and keeps nothing of it: for what is worth nothing a moment
+    /// later, as that somebody types or moves a pointer. It has no id and is not replayed; a subscriber that is away, behind or slow may miss it,
+    /// and is not told. What is kept stays whole and in order beside it.
+    /// </summary>
+    /// <remarks>
+    /// To a subscriber that is up to date it comes after what the same caller has published before it. In memory it comes before what that
+    /// caller publishes after it, too; from a store a node may have that at hand already.
+    /// </remarks>
+    /// <param name="topic">The topic, as for <see cref="PublishAsync"/>.</param>
+    /// <param name="item">The event, as for <see cref="PublishAsync"/>. Filters see its type and its key.</param>
+    /// <param name="cancellationToken">Ends the attempt to send it.</param>
+    /// <returns>Completes when it is on its way. That nobody reads the topic is no failure.</returns>
+    /// <exception cref="ArgumentException">The topic's name or the event is not acceptable.</exception>
+    /// <exception cref="NotSupportedException">The topics live in an <see cref="ISseBacklog"/> that is no <see cref="ISseRelay"/>.</exception>
+    ValueTask PublishEphemeralAsync(string topic, SseEvent item, CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// How many subscribers read a topic on this node at this moment: streams, and readers inside the app. Those on other nodes are not counted.
+    /// </summary>
+    /// <param name="topic">The topic.</param>
+    /// <returns>The number; zero for a topic that nobody reads.</returns>
+    /// <exception cref="ArgumentException">The topic's name is not acceptable.</exception>
+    int CountSubscribers(string topic);
+
+    /// <summary>
     /// The newest position of a topic. Rendered into a page and sent as <c>?lastEventId=</c>, it lets the page's stream begin exactly where
     /// the page's own data ends.
     /// </summary>
@@ -36,9 +61,16 @@ public interface ISseTopics
     /// <param name="topic">The topic.</param>
     /// <param name="lastEventId">The id after which to go on; null to begin at <paramref name="start"/>.</param>
     /// <param name="start"><see cref="SseStart.Live"/> or <see cref="SseStart.Earliest"/>.</param>
+    /// <param name="filter">
+    /// Asked about the type and the key of each event; those that it rejects are passed by. Null lets all pass. What it throws, the reading throws.
+    /// </param>
     /// <param name="cancellationToken">Ends the subscription; the stream then ends without an exception.</param>
     /// <returns>The events, with their ids. It never ends by itself.</returns>
     /// <exception cref="ArgumentException">The topic's name is not acceptable, or <paramref name="start"/> asks for a snapshot.</exception>
     IAsyncEnumerable<SseEvent> SubscribeAsync(
-        string topic, string? lastEventId = null, SseStart start = SseStart.Live, CancellationToken cancellationToken = default);
+        string topic,
+        string? lastEventId = null,
+        SseStart start = SseStart.Live,
+        Func<SseTopicEvent, bool>? filter = null,
+        CancellationToken cancellationToken = default);
 }

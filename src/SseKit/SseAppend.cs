@@ -17,4 +17,7 @@ public readonly record struct SseAppend
 
     /// <summary>With what the event ends its producer; null where it is not the end. Goes with <see cref="Fence"/>.</summary>
     public SseProducerState? Outcome { get; init; }
+
+    /// <summary>Whom or what the event is about, for subscribers that filter, kept as it is; null where the publisher gave none, and never empty.</summary>
+    public string? Key { get; init; }
 }

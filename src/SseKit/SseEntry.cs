@@ -20,4 +20,7 @@ public readonly record struct SseEntry
 
     /// <summary>Whether it is the end of a producer: the last entry that its topic will have. See <see cref="ISseLeases"/>.</summary>
     public bool IsEnd { get; init; }
+
+    /// <summary><see cref="SseAppend.Key"/>, unchanged; null where there was none.</summary>
+    public string? Key { get; init; }
 }

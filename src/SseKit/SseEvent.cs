@@ -29,7 +29,10 @@ public readonly struct SseEvent
 
     private readonly int _start;
     private readonly int _length;
-    private readonly string? _eventType;
+
+    // A string: the type. A KeyedType: the type, and the key besides. One field, because each of them costs every event of every stream a
+    // write on its way through the iterators, and few events have a key.
+    private readonly object? _type;
     private readonly string? _eventId;
 
     // Ticks plus one, so that default(SseEvent) has none.
@@ -64,11 +67,11 @@ public readonly struct SseEvent
     /// <exception cref="ArgumentException">The value holds CR, LF or NUL, or the event is a comment.</exception>
     public string? EventType
     {
-        get => _eventType;
+        get => _type as string ?? (_type as KeyedType)?.EventType;
         init
         {
             RefuseOnComment(value, nameof(EventType));
-            _eventType = FieldRules.EventType(value);
+            _type = TypeAndKey(FieldRules.EventType(value), Key);
         }
     }
 
@@ -85,6 +88,21 @@ public readonly struct SseEvent
         {
             RefuseOnComment(value, nameof(EventId));
             _eventId = FieldRules.EventId(value);
+        }
+    }
+
+    /// <summary>
+    /// Topics: whom or what the event is about, for <see cref="SseStreamOptions.Filter"/> to choose by without looking into the payload. It is
+    /// kept with the event and never sent to a client. At most 1,024 bytes of UTF-8; null or empty is none.
+    /// </summary>
+    /// <exception cref="ArgumentException">The value is too long, or holds NUL or half a surrogate pair, or the event is a comment.</exception>
+    public string? Key
+    {
+        get => (_type as KeyedType)?.Key;
+        init
+        {
+            RefuseOnComment(value, nameof(Key));
+            _type = TypeAndKey(EventType, FieldRules.Key(value));
         }
     }
 
@@ -213,7 +231,7 @@ public readonly struct SseEvent
     public override string ToString()
     {
         var payload = IsComment ? $": {Text}" : IsText ? Text : IsUtf8 ? $"{_length} bytes" : $"JSON of {_payload?.GetType().Name ?? "null"}";
-        return $"{(string.IsNullOrEmpty(_eventType) ? "message" : _eventType)}{(_eventId is null ? "" : $" #{_eventId}")}: {payload}";
+        return $"{(string.IsNullOrEmpty(EventType) ? "message" : EventType)}{(_eventId is null ? "" : $" #{_eventId}")}: {payload}";
     }
 
     private static SseEvent With<T>(SseEvent data, SseItem<T> item) => data with
@@ -224,11 +242,20 @@ public readonly struct SseEvent
         ReconnectionInterval = item.ReconnectionInterval,
     };
 
+    private static object? TypeAndKey(string? eventType, string? key) => key is null ? eventType : new KeyedType(eventType, key);
+
     private void RefuseOnComment(string? value, string field)
     {
         if (value is not null && IsComment)
         {
             throw new ArgumentException($"A comment has no {field}: clients ignore comments as a whole. Send an event with data instead.", field);
         }
+    }
+
+    private sealed class KeyedType(string? eventType, string key)
+    {
+        public string? EventType => eventType;
+
+        public string Key => key;
     }
 }

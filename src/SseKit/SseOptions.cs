@@ -69,8 +69,8 @@ public sealed class SseOptions
 
     /// <summary>
     /// How long a client may leave what was sent to it unread before it is cut off (to the second). What waits for it is at most the server's
-    /// response buffer (64 KiB in Kestrel) and one segment or event. On Linux a peer that vanished is found out after the same time. Default
-    /// 30 s; 1 s to 1 hour, or <see cref="Timeout.InfiniteTimeSpan"/>.
+    /// response buffer (64 KiB in Kestrel) and 64 KiB of events, or one larger event. On Linux a peer that vanished is found out after the
+    /// same time. Default 30 s; 1 s to 1 hour, or <see cref="Timeout.InfiniteTimeSpan"/>.
     /// </summary>
     public TimeSpan WriteTimeout { get; set; } = TimeSpan.FromSeconds(30);
 
@@ -114,10 +114,18 @@ public sealed class SseOptions
     /// </summary>
     public TimeSpan ProducerDrainTime { get; set; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>
+    /// Whether a subscriber of a topic that was given nothing for a while, since its filter let nothing pass, is told the newest position in
+    /// place of a keep-alive comment (an <c>id:</c> block without data), wherever its client does not have it yet: so that coming back after
+    /// hours costs little and finds no gap that held nothing for it. Default false, because <c>@microsoft/fetch-event-source</c> reports the
+    /// block as an empty message; clients on <c>eventsource-parser</c> before version 4 ignore it. It needs <see cref="KeepAliveInterval"/>.
+    /// </summary>
+    public bool SendCheckpoints { get; set; }
+
     /// <summary>How many events a topic keeps for replay. Default 1,000; 1 to 10,000,000. With an own <see cref="ISseBacklog"/>: how many of them this node keeps at hand.</summary>
     public int MaxEventsPerTopic { get; set; } = 1_000;
 
-    /// <summary>How many bytes of encoded events a topic keeps for replay; the newest event is kept however large. Default 1 MiB; 1 KiB to 1 GiB.</summary>
+    /// <summary>How many bytes of encoded events, and of their keys, a topic keeps for replay; the newest event is kept however large. Default 1 MiB; 1 KiB to 1 GiB.</summary>
     public long MaxBytesPerTopic { get; set; } = 1024 * 1024;
 
     /// <summary>How many topics the in-memory backlog holds. Default 10,000; 1 to 10,000,000. Publishing to one more fails.</summary>

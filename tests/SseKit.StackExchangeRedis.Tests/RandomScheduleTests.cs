@@ -325,7 +325,7 @@ public sealed class RandomScheduleTests
                 try
                 {
                     var topics = _nodes[node].Services.GetRequiredService<ISseTopics>();
-                    await foreach (var item in topics.SubscribeAsync("numbers", id, SseStart.Earliest, leaving.Token))
+                    await foreach (var item in topics.SubscribeAsync("numbers", id, SseStart.Earliest, cancellationToken: leaving.Token))
                     {
                         id = item.EventId;
                         _received[client].Add(item.EventType == "gap" ? "gap" : int.Parse(item.Data!, CultureInfo.InvariantCulture));

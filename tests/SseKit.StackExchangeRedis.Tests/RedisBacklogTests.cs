@@ -223,6 +223,20 @@ public sealed class RedisBacklogTests(SharedRedis redis) : IClassFixture<SharedR
     }
 
     [Fact]
+    public async Task An_event_from_before_there_were_keys_is_read_and_so_is_one_with_a_field_of_a_later_time()
+    {
+        var node = Node();
+        await ForeignAsync("1-1", "v", "1", "w", "x", "p", "origin", "t", "", "f", "data: old\n");
+        await ForeignAsync("1-2", "v", "1", "w", "x", "p", "1-1-x", "t", "late", "z", "?", "k", "k", "f", "data: late\n");
+
+        var entries = await ReadAllAsync(node);
+        Assert.Equal(["data: old\n", "data: late\n"], Frames(entries));
+        Assert.Equal([null, "k"], entries.Select(entry => entry.Key));
+        Assert.Equal("late", entries[1].EventType);
+        Assert.Empty(node.Logged.Entries);
+    }
+
+    [Fact]
     public async Task A_page_is_no_larger_than_a_connection_can_bear()
     {
         var node = Node();

@@ -25,7 +25,7 @@ internal sealed class SqlBacklog : ISseBacklog
         Execute(connection, null, """
             CREATE TABLE IF NOT EXISTS sse_heads (topic TEXT PRIMARY KEY, head TEXT NOT NULL, position INTEGER NOT NULL);
             CREATE TABLE IF NOT EXISTS sse_events (topic TEXT NOT NULL, position INTEGER NOT NULL, id TEXT NOT NULL, previous TEXT NOT NULL,
-                type TEXT NULL, frame BLOB NOT NULL, PRIMARY KEY (topic, position), UNIQUE (id));
+                type TEXT NULL, key TEXT NULL, frame BLOB NOT NULL, PRIMARY KEY (topic, position), UNIQUE (id));
             """);
     }
 
@@ -38,14 +38,14 @@ internal sealed class SqlBacklog : ISseBacklog
             // Locks the head row, here with all of the database; elsewhere SELECT … FOR UPDATE.
             using var transaction = connection.BeginTransaction();
             var (head, position) = Head(connection, transaction, topic);
-            entry = new SseEntry { Id = NewId(), PreviousId = head, Frame = append.Frame, EventType = append.EventType };
+            entry = new SseEntry { Id = NewId(), PreviousId = head, Frame = append.Frame, EventType = append.EventType, Key = append.Key };
             Execute(connection, transaction, """
-                INSERT INTO sse_events VALUES ($topic, $position, $id, $previous, $type, $frame);
+                INSERT INTO sse_events VALUES ($topic, $position, $id, $previous, $type, $key, $frame);
                 UPDATE sse_heads SET head = $id, position = $position WHERE topic = $topic;
                 DELETE FROM sse_events WHERE topic = $topic AND position <= $position - $keep;
                 """,
                 ("$topic", topic), ("$position", position + 1), ("$id", entry.Id), ("$previous", head), ("$type", append.EventType),
-                ("$frame", append.Frame.ToArray()), ("$keep", _maxEvents));
+                ("$key", append.Key), ("$frame", append.Frame.ToArray()), ("$keep", _maxEvents));
             transaction.Commit();
         }
 
@@ -67,7 +67,7 @@ internal sealed class SqlBacklog : ISseBacklog
         var (head, _) = Head(connection, transaction, topic);
         var entries = new List<SseEntry>();
         using (var command = Command(connection, transaction, """
-            SELECT id, previous, type, frame FROM sse_events
+            SELECT id, previous, type, key, frame FROM sse_events
             WHERE topic = $topic AND position > COALESCE((SELECT position FROM sse_events WHERE topic = $topic AND id = $after), -1)
                 AND $after <> $head
             ORDER BY position LIMIT $max
@@ -82,7 +82,8 @@ internal sealed class SqlBacklog : ISseBacklog
                     Id = reader.GetString(0),
                     PreviousId = reader.GetString(1),
                     EventType = reader.IsDBNull(2) ? null : reader.GetString(2),
-                    Frame = reader.GetFieldValue<byte[]>(3),
+                    Key = reader.IsDBNull(3) ? null : reader.GetString(3),
+                    Frame = reader.GetFieldValue<byte[]>(4),
                 });
             }
         }

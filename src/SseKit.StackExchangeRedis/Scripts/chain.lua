@@ -2,6 +2,8 @@
 --   v  format version: the three fields named here are the same in every version
 --   w  what the publisher made unique; with the id that Redis gave, it is the event's id: <ms>-<seq>-<w>
 --   p  the id of the event before; empty in the first entry of a topic, its origin, which is no event
+-- and goes on with
+--   t  the type of the event; f  its frame; k  its key, where it has one. What else there is a later version may have added: it is skipped.
 -- Whatever else somebody put into the stream is not of the chain: it is skipped, and linked over.
 local key = KEYS[1]
 

@@ -1,4 +1,4 @@
-local w, event_type, frame, trim, max_events, max_age, expiry, channel, fence, outcome, elapsed = unpack(ARGV)
+local w, event_type, frame, trim, max_events, max_age, expiry, channel, event_key, fence, outcome, elapsed = unpack(ARGV)
 
 -- Sent again, because the answer to the first attempt was lost `elapsed` ms ago or less: it may be there already. What is searched goes back
 -- five seconds further than that, for a clock that was set or a replica's that differs.
@@ -26,17 +26,21 @@ local fence_now, ended, stop, retain = unpack(redis.call('HMGET', lease, 'fence'
 if (fence_now or '') ~= fence or ended or (stop and outcome == '') then return { '!' } end
 
 local previous = head(w)
-local event = { '*', 'v', '1', 'w', w, 'p', previous, 't', event_type, 'f', frame }
+local fields = { 'v', '1', 'w', w, 'p', previous, 't', event_type, 'f', frame }
+if event_key ~= '' then
+    fields[#fields + 1] = 'k'
+    fields[#fields + 1] = event_key
+end
 local id
 if fence ~= '' then
     -- All of it is kept: every reader of a producer sees the whole.
-    id = redis.call('XADD', key, unpack(event))
+    id = redis.call('XADD', key, '*', unpack(fields))
     if outcome ~= '' then
         redis.call('HSET', lease, 'state', outcome, 'end', id .. '-' .. w)
         stay_until(now() + retain)
     end
 else
-    id = redis.call('XADD', key, 'MAXLEN', trim, max_events, unpack(event))
+    id = redis.call('XADD', key, 'MAXLEN', trim, max_events, '*', unpack(fields))
     if max_age ~= '0' then redis.pcall('XTRIM', key, 'MINID', '~', string.format('%.0f', math.max(0, ms(id) - max_age))) end
     keep(expiry)
 end

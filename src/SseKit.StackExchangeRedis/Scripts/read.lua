@@ -32,12 +32,13 @@ while events < max and bytes < 1048576 do
         if not in_chain(f) then
             answer[2] = answer[2] + 1
         elseif f[6] ~= '' then
-            local whole = #f == 10 and f[7] == 't' and f[9] == 'f'
-            for _, part in ipairs({ id_of(page[i]), f[6], f[2], whole and f[8] or '', whole and f[10] or '' }) do
+            local field = {}
+            for j = 7, #f, 2 do field[f[j]] = f[j + 1] end
+            for _, part in ipairs({ id_of(page[i]), f[6], f[2], field.t or '', field.f or '', field.k or '' }) do
                 answer[#answer + 1] = part
             end
             events = events + 1
-            bytes = bytes + (whole and #f[10] or 0)
+            bytes = bytes + #(field.f or '')
         end
     end
     if #page < count then break end

@@ -37,8 +37,9 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream
 
     private const string Failed = "failed";
 
-    // As much as fills a few of the server's blocks; beyond it a burst only piles up memory.
-    private const int FlushAtBytes = 16 * 1024;
+    // Each flush wakes the thread that sends, which costs more than a few events do; beyond what the server lets wait (64 KiB) a burst only
+    // piles up memory.
+    private const int FlushAtBytes = 48 * 1024;
 
     // A source that computes without ever being pending must not hold its events back until a buffer is full.
     private static readonly TimeSpan FlushAfter = TimeSpan.FromMilliseconds(10);

@@ -14,6 +14,8 @@ internal static class TopicDoor
         var endpoint = context.GetEndpoint()?.Metadata.GetMetadata<SseStreamOptions>();
         var choices = options ?? endpoint;
         var snapshot = choices?.Snapshot;
+        var filter = (options?.Filter ?? endpoint?.Filter)?.Invoke(context);
+        var checkpoints = options?.SendCheckpoints ?? endpoint?.SendCheckpoints ?? host.Options.SendCheckpoints;
         var request = new TopicRequest
         {
             Topic = topic,
@@ -22,10 +24,13 @@ internal static class TopicDoor
             OnGap = choices?.OnGap ?? SseGapAction.Replay,
             Snapshot = snapshot is null ? null : stop => snapshot(context, stop),
             SendStartPosition = options?.SendStartPosition ?? endpoint?.SendStartPosition ?? host.Options.SendStartPosition,
+            Selection = filter is null && !checkpoints ? null : new Selection(filter, checkpoints),
             GapEventType = options?.GapEventType ?? endpoint?.GapEventType ?? host.Options.GapEventType,
             Json = host.Json,
         };
-        return new TopicFrames(topics.ReadFramesAsync(request, cancellationToken), cancellationToken);
+        return checkpoints
+            ? new CheckpointedFrames(topics, request, cancellationToken)
+            : new TopicFrames(topics.ReadFramesAsync(request, cancellationToken), cancellationToken);
     }
 
     public static InvalidOperationException Unregistered(string what) =>

@@ -4,7 +4,7 @@ using SseKit.Wire;
 namespace SseKit.Streaming;
 
 /// <summary>The door from topics to streams: frames that are encoded already, as many at a time as lie together.</summary>
-internal sealed class TopicFrames(IAsyncEnumerable<ReadOnlyMemory<byte>> frames, CancellationToken cancellationToken)
+internal class TopicFrames(IAsyncEnumerable<ReadOnlyMemory<byte>> frames, CancellationToken cancellationToken)
     : ItemSource<ReadOnlyMemory<byte>>(frames, cancellationToken)
 {
     public override int Events => EventFrame.Count(Current.Span);

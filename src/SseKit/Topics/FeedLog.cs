@@ -36,7 +36,7 @@ internal sealed class FeedLog : TopicLog
                         $"The backlog gave the id '{entry.Id}', which is repeated or not 1 to {FieldRules.MaxTopicIdLength} characters of [0-9A-Za-z._-]. See {nameof(ISseBacklog)}.");
                 }
 
-                waiting = Append(entry.Frame.Span, entry.Id, entry.Id, entry.EventType);
+                waiting = Append(entry.Frame.Span, entry.Id, entry.Id, entry.EventType, entry.Key);
                 IsEnded = entry.IsEnd;
             }
 

@@ -12,13 +12,14 @@ internal sealed partial class InMemoryBacklog(SseOptions options, TimeProvider? 
     // Topics that nobody reads and nobody ever published to. They stay as long as there is room: their position may stand in a page.
     private readonly HashSet<MemoryTopic> _unused = [];
 
-    public string Append(string topic, ReadOnlySpan<byte> body, string? eventType, long? fence = null, SseProducerState? outcome = null)
+    public string Append(
+        string topic, ReadOnlySpan<byte> body, string? eventType, string? key, long? fence = null, SseProducerState? outcome = null)
     {
         // The reader's place keeps the topic from being dropped between finding it and writing to it.
         var log = Attach(topic);
         try
         {
-            return log.Append(body, eventType, fence, outcome);
+            return log.Append(body, eventType, key, fence, outcome);
         }
         finally
         {
@@ -30,9 +31,34 @@ internal sealed partial class InMemoryBacklog(SseOptions options, TimeProvider? 
         }
     }
 
+    /// <summary>Hands an event that is not kept to the topic's subscribers.</summary>
+    public void Send(string topic, ReadOnlySpan<byte> body, string? eventType, string? key)
+    {
+        MemoryTopic? log;
+        lock (_gate)
+        {
+            // Where nobody reads it would only take up memory, and a topic that is not there must not come to be by it.
+            if (!_topics.TryGetValue(topic, out log) || log.Subscribers == 0)
+            {
+                return;
+            }
+        }
+
+        log.AddEphemeral(body, eventType, key);
+    }
+
+    /// <summary>How many subscriptions read the topic now.</summary>
+    public int CountSubscribers(string topic)
+    {
+        lock (_gate)
+        {
+            return _topics.TryGetValue(topic, out var log) ? log.Subscribers : 0;
+        }
+    }
+
     /// <summary>The topic's log, kept until <see cref="Detach"/>.</summary>
     /// <exception cref="InvalidOperationException">There are too many topics.</exception>
-    public MemoryTopic Attach(string topic)
+    public MemoryTopic Attach(string topic, bool subscribes = false)
     {
         lock (_gate)
         {
@@ -48,14 +74,17 @@ internal sealed partial class InMemoryBacklog(SseOptions options, TimeProvider? 
                 _unused.Remove(log);
             }
 
+            log.Subscribers += subscribes ? 1 : 0;
+
             return log;
         }
     }
 
-    public void Detach(MemoryTopic log)
+    public void Detach(MemoryTopic log, bool subscribes = false)
     {
         lock (_gate)
         {
+            log.Subscribers -= subscribes ? 1 : 0;
             if (--log.Readers == 0 && log.IsBlank && _topics.GetValueOrDefault(log.Name) == log)
             {
                 _unused.Add(log);

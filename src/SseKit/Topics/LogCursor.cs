@@ -9,6 +9,9 @@ internal enum CursorRead
     /// <summary>Nothing yet.</summary>
     Empty,
 
+    /// <summary>Nothing that the reader wants, in all of a segment; there is more.</summary>
+    Skipped,
+
     /// <summary>What comes next is not in the log any more.</summary>
     Lapped,
 
@@ -28,6 +31,9 @@ internal sealed class LogCursor(TopicLog log) : LogWaiter
     private string? _id;
     private int _breaks;
 
+    // The last that it has heard of the events that are not kept. Who comes hears of those that come later.
+    private EphemeralFrame? _heard = log.NewestEphemeral();
+
     /// <summary>The id of the last event that was read, or of the place where reading began.</summary>
     public string Id => _id ??= log.IdOf(_position);
 
@@ -40,13 +46,23 @@ internal sealed class LogCursor(TopicLog log) : LogWaiter
         (_segment, _index) = (null, 0);
     }
 
-    /// <summary>Takes everything at hand up to the end of a segment.</summary>
-    public CursorRead Read(out ReadOnlyMemory<byte> frames)
+    /// <summary>
+    /// Takes everything at hand up to the end of a segment, or the first run of it that is wanted. An event that is not kept comes between those
+    /// that were published before and after it.
+    /// </summary>
+    public CursorRead Read(out ReadOnlyMemory<byte> frames, Selection? selection = null)
     {
         frames = default;
         var nothing = log.IsEnded ? CursorRead.Ended : CursorRead.Empty;
         while (true)
         {
+            var until = long.MaxValue;
+            if (log.Ephemerals is { } ephemerals
+                && Hear(ephemerals, selection, out frames, out until) is var heard and not CursorRead.Empty)
+            {
+                return heard;
+            }
+
             if (_segment is null)
             {
                 if (!log.TryLocate(_position, out _segment, out _index))
@@ -65,11 +81,31 @@ internal sealed class LogCursor(TopicLog log) : LogWaiter
             var count = _segment.Count;
             if (_index < count)
             {
-                frames = _segment.Frames(_index, count);
-                _index = count;
-                _position = _segment.First + count - 1;
-                _id = _segment.Entry(count - 1).Id;
-                return CursorRead.Frames;
+                var end = until >= _segment.First + count ? count : (int)(until - _segment.First + 1);
+                var taken = true;
+                if (selection is null)
+                {
+                    frames = _segment.Frames(_index, end);
+                    _index = end;
+                }
+                else
+                {
+                    taken = selection.TryTake(_segment, ref _index, end, out frames);
+                }
+
+                _position = _segment.First + _index - 1;
+                _id = _segment.Entry(_index - 1).Id;
+                if (taken)
+                {
+                    return CursorRead.Frames;
+                }
+
+                if (next is not null && _index == count)
+                {
+                    return CursorRead.Skipped;
+                }
+
+                continue;
             }
 
             if (next is not null)
@@ -88,12 +124,46 @@ internal sealed class LogCursor(TopicLog log) : LogWaiter
     }
 
     /// <summary>Waits until there may be something to read, or until it is cancelled.</summary>
-    public ValueTask WaitAsync() => log.TryWait(this, _position) ? SleepAsync() : default;
+    public ValueTask WaitAsync() => log.TryWait(this, _position, _heard) ? SleepAsync() : default;
+
+    /// <summary>The same for who does not read yet: events that are not kept are to be read later, and end the wait at most once.</summary>
+    public ValueTask WaitForGrowthAsync() => log.TryWait(this, _position, log.NewestEphemeral()) ? SleepAsync() : default;
 
     public void Cancel()
     {
         SetCancelled();
         log.StopWaiting(this);
         Wake();
+    }
+
+    /// <summary>
+    /// Looks for an event that is not kept and whose turn it is; <see cref="CursorRead.Empty"/> where there is none, with the position up to which
+    /// to read before the next one.
+    /// </summary>
+    private CursorRead Hear(EphemeralChain ephemerals, Selection? selection, out ReadOnlyMemory<byte> frames, out long until)
+    {
+        (frames, until) = (default, long.MaxValue);
+        for (var looks = 0; looks < EphemeralChain.MostFrames; looks++)
+        {
+            if (ephemerals.After(_heard) is not { } ephemeral)
+            {
+                return CursorRead.Empty;
+            }
+
+            if (ephemeral.After > _position)
+            {
+                until = ephemeral.After;
+                return CursorRead.Empty;
+            }
+
+            _heard = ephemeral;
+            if (selection?.Takes(ephemeral.About) != false)
+            {
+                frames = ephemeral.Frame;
+                return CursorRead.Frames;
+            }
+        }
+
+        return CursorRead.Skipped;
     }
 }

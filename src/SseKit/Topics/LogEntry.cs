@@ -6,7 +6,9 @@ namespace SseKit.Topics;
 /// <param name="End">The end of the frame.</param>
 /// <param name="Id">The id where a store gave it; null where it follows from the sequence number.</param>
 /// <param name="EventType">The event's type.</param>
-internal readonly record struct LogEntry(int Start, int BodyEnd, int End, string? Id, string? EventType)
+/// <param name="Key">The event's key.</param>
+internal readonly record struct LogEntry(int Start, int BodyEnd, int End, string? Id, string? EventType, string? Key)
 {
-    public int Length => End - Start;
+    /// <summary>What it takes of the memory that the log may have: the key besides the frame, since publishers give each event one of its own.</summary>
+    public int Size => End - Start + ((Key?.Length ?? 0) * sizeof(char));
 }

@@ -6,7 +6,7 @@ namespace SseKit.Topics;
 /// A run of frames in one array, back to back, so that a reader who is behind takes them all in one copy. Written under the log's gate by
 /// one thread at a time, read without a lock: what lies below <see cref="Count"/> never changes.
 /// </summary>
-internal sealed class LogSegment(long first, int capacity)
+internal sealed class LogSegment(long first, int capacity) : IFrameRun
 {
     private readonly byte[] _bytes = new byte[capacity];
     private LogEntry[] _entries = new LogEntry[4];
@@ -36,7 +36,7 @@ internal sealed class LogSegment(long first, int capacity)
 
     public static int FrameLength(int bodyLength, string id) => bodyLength + "id: "u8.Length + id.Length + 2;
 
-    public bool TryAppend(ReadOnlySpan<byte> body, string id, string? storedId, string? eventType)
+    public bool TryAppend(ReadOnlySpan<byte> body, string id, string? storedId, string? eventType, string? key)
     {
         var start = _count == 0 ? 0 : _entries[_count - 1].End;
         var length = FrameLength(body.Length, id);
@@ -60,7 +60,7 @@ internal sealed class LogSegment(long first, int capacity)
             Volatile.Write(ref _entries, larger);
         }
 
-        _entries[_count] = new LogEntry(start, start + body.Length, start + length, storedId, eventType);
+        _entries[_count] = new LogEntry(start, start + body.Length, start + length, storedId, eventType, key);
         Volatile.Write(ref _count, _count + 1);
         return true;
     }
@@ -71,6 +71,12 @@ internal sealed class LogSegment(long first, int capacity)
         var entries = Volatile.Read(ref _entries);
         var start = entries[from].Start;
         return _bytes.AsMemory(start, entries[to - 1].End - start);
+    }
+
+    public SseTopicEvent About(int index)
+    {
+        var entry = Entry(index);
+        return new SseTopicEvent { EventType = entry.EventType ?? "", Key = entry.Key };
     }
 
     /// <summary>A frame without its id and blank line.</summary>

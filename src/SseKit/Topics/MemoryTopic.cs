@@ -18,6 +18,9 @@ internal sealed partial class MemoryTopic(string name, int maxEvents, long maxBy
     /// <summary>How many read it. Kept by the backlog, under the backlog's gate.</summary>
     public int Readers { get; set; }
 
+    /// <summary>How many of these are subscriptions, and not a publisher's step that is over in a moment. Kept as <see cref="Readers"/> is.</summary>
+    public int Subscribers { get; set; }
+
     /// <summary>Whether it never had an event: then nothing is lost with it but its origin.</summary>
     public bool IsBlank
     {
@@ -30,13 +33,21 @@ internal sealed partial class MemoryTopic(string name, int maxEvents, long maxBy
         }
     }
 
-    public string Append(ReadOnlySpan<byte> body, string? eventType, long? fence = null, SseProducerState? outcome = null) =>
-        Append(body, eventType, fence, outcome, out _, linked: false);
+    public string Append(ReadOnlySpan<byte> body, string? eventType, string? key = null, long? fence = null, SseProducerState? outcome = null) =>
+        Append(body, eventType, key, fence, outcome, out _, linked: false);
 
     public SseEntry Append(SseAppend append)
     {
-        var id = Append(append.Frame.Span, append.EventType, append.Fence, append.Outcome, out var previousId, linked: true);
-        return new SseEntry { Id = id, PreviousId = previousId, Frame = append.Frame, EventType = append.EventType, IsEnd = append.Outcome is not null };
+        var id = Append(append.Frame.Span, append.EventType, append.Key, append.Fence, append.Outcome, out var previousId, linked: true);
+        return new SseEntry
+        {
+            Id = id,
+            PreviousId = previousId,
+            Frame = append.Frame,
+            EventType = append.EventType,
+            Key = append.Key,
+            IsEnd = append.Outcome is not null,
+        };
     }
 
     public SseSlice Read(string? after, int max)
@@ -53,12 +64,14 @@ internal sealed partial class MemoryTopic(string name, int maxEvents, long maxBy
             {
                 var segment = SegmentOf(++position);
                 var index = (int)(position - segment.First);
+                var entry = segment.Entry(index);
                 entries[i] = new SseEntry
                 {
                     Id = IdOf(position),
                     PreviousId = IdOf(position - 1),
                     Frame = segment.Body(index),
-                    EventType = segment.Entry(index).EventType,
+                    EventType = entry.EventType,
+                    Key = entry.Key,
                     IsEnd = IsEnded && position == Head,
                 };
             }
@@ -84,7 +97,7 @@ internal sealed partial class MemoryTopic(string name, int maxEvents, long maxBy
     }
 
     private string Append(
-        ReadOnlySpan<byte> body, string? eventType, long? fence, SseProducerState? outcome, out string previousId, bool linked)
+        ReadOnlySpan<byte> body, string? eventType, string? key, long? fence, SseProducerState? outcome, out string previousId, bool linked)
     {
         string id;
         WaiterQueue.Batch waiting;
@@ -98,7 +111,7 @@ internal sealed partial class MemoryTopic(string name, int maxEvents, long maxBy
 
             previousId = linked ? IdOf(Head) : "";
             id = IdOf(Head + 1);
-            waiting = Append(body, id, storedId: null, eventType);
+            waiting = Append(body, id, storedId: null, eventType, key);
             if (outcome is { } state)
             {
                 _lease!.End(state, id);

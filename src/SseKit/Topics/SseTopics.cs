@@ -12,6 +12,7 @@ internal sealed class SseTopics : ISseTopics
 {
     private readonly ISseBacklog _backlog;
     private readonly InMemoryBacklog? _memory;
+    private readonly ISseRelay? _relay;
     private readonly TopicFeeds _feeds;
     private readonly StoreReads? _reads;
     private readonly SseOptions _options;
@@ -26,29 +27,19 @@ internal sealed class SseTopics : ISseTopics
     {
         _backlog = backlog;
         _memory = backlog as InMemoryBacklog;
+        _relay = backlog as ISseRelay;
         _options = options;
         _json = json;
         _metrics = metrics ?? SseMetrics.Create(factory: null);
         _open = OpenAsync;
-        _detach = _memory is null ? null : log => _memory.Detach((MemoryTopic)log);
+        _detach = _memory is null ? null : log => _memory.Detach((MemoryTopic)log, subscribes: true);
         _feeds = new TopicFeeds(backlog, options, time, logger);
         _reads = _memory is null ? new StoreReads(backlog, time) : null;
     }
 
     public ValueTask<string> PublishAsync(string topic, SseEvent item, CancellationToken cancellationToken = default)
     {
-        TopicName.Check(topic);
-        if (item.EventId is not null)
-        {
-            throw new ArgumentException(
-                "An event that is published carries no EventId: the topic gives the ids, by which clients resume. Put yours into the data.", nameof(item));
-        }
-
-        if (item.IsComment)
-        {
-            throw new ArgumentException("A comment can't be published: it has no data and no id to resume by. Publish an event.", nameof(item));
-        }
-
+        Check(topic, item);
         if (cancellationToken.IsCancellationRequested)
         {
             return ValueTask.FromCanceled<string>(cancellationToken);
@@ -61,7 +52,7 @@ internal sealed class SseTopics : ISseTopics
             using var trace = PublishTrace.Start(topic, body.Written.Length);
             try
             {
-                var id = _memory.Append(topic, body.Written, item.EventType);
+                var id = _memory.Append(topic, body.Written, item.EventType, item.Key);
                 body.Return();
                 Published(trace, id);
                 return ValueTask.FromResult(id);
@@ -73,9 +64,42 @@ internal sealed class SseTopics : ISseTopics
             }
         }
 
-        var append = new SseAppend { Frame = body.Written.ToArray(), EventType = item.EventType };
+        var append = new SseAppend { Frame = body.Written.ToArray(), EventType = item.EventType, Key = item.Key };
         body.Return();
         return StoreAsync(topic, append, cancellationToken);
+    }
+
+    public ValueTask PublishEphemeralAsync(string topic, SseEvent item, CancellationToken cancellationToken = default)
+    {
+        Check(topic, item);
+        if (_memory is null && _relay is null)
+        {
+            throw new NotSupportedException(
+                $"{_backlog.GetType().Name} does not pass on events that are not kept. Implement {nameof(ISseRelay)} beside {nameof(ISseBacklog)}, or publish with {nameof(PublishAsync)}.");
+        }
+
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled(cancellationToken);
+        }
+
+        var body = ScratchFrames.Rent();
+        EventFrame.WriteBody(body, item, _json);
+        if (_memory is not null)
+        {
+            _memory.Send(topic, body.Written, item.EventType, item.Key);
+            body.Return();
+            _metrics.Published();
+            return default;
+        }
+
+        return RelayAsync(topic, new SseAppend { Frame = body.ReturnAsArray(), EventType = item.EventType, Key = item.Key }, cancellationToken);
+    }
+
+    public int CountSubscribers(string topic)
+    {
+        TopicName.Check(topic);
+        return _memory?.CountSubscribers(topic) ?? _feeds.CountSubscribers(topic);
     }
 
     /// <summary>Publishes for a producer. What the event's own encoding throws, it throws at once; the rest comes with the task.</summary>
@@ -100,7 +124,7 @@ internal sealed class SseTopics : ISseTopics
         {
             try
             {
-                var id = _memory.Append(topic, body.Written, item.EventType, fence, outcome);
+                var id = _memory.Append(topic, body.Written, item.EventType, item.Key, fence, outcome);
                 _metrics.Published();
                 return ValueTask.FromResult(id);
             }
@@ -114,7 +138,14 @@ internal sealed class SseTopics : ISseTopics
             }
         }
 
-        return StoreProducedAsync(topic, new SseAppend { Frame = body.ReturnAsArray(), EventType = item.EventType, Fence = fence, Outcome = outcome });
+        return StoreProducedAsync(topic, new SseAppend
+        {
+            Frame = body.ReturnAsArray(),
+            EventType = item.EventType,
+            Key = item.Key,
+            Fence = fence,
+            Outcome = outcome,
+        });
     }
 
     public async ValueTask<string> GetPositionAsync(string topic, CancellationToken cancellationToken = default)
@@ -124,7 +155,11 @@ internal sealed class SseTopics : ISseTopics
     }
 
     public IAsyncEnumerable<SseEvent> SubscribeAsync(
-        string topic, string? lastEventId = null, SseStart start = SseStart.Live, CancellationToken cancellationToken = default)
+        string topic,
+        string? lastEventId = null,
+        SseStart start = SseStart.Live,
+        Func<SseTopicEvent, bool>? filter = null,
+        CancellationToken cancellationToken = default)
     {
         TopicName.Check(topic);
         if (start is not (SseStart.Live or SseStart.Earliest))
@@ -137,6 +172,7 @@ internal sealed class SseTopics : ISseTopics
             Topic = topic,
             LastEventId = string.IsNullOrEmpty(lastEventId) ? null : lastEventId,
             Start = start,
+            Selection = filter is null ? null : new Selection(filter, checkpoints: false),
             GapEventType = _options.GapEventType,
             Json = _json,
         };
@@ -181,7 +217,7 @@ internal sealed class SseTopics : ISseTopics
                 return await _feeds.OpenAsync(topic, cancellationToken);
             }
 
-            var log = _memory.Attach(topic);
+            var log = _memory.Attach(topic, subscribes: true);
             return new TopicLease(log, _detach!);
         }
         catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
@@ -211,6 +247,27 @@ internal sealed class SseTopics : ISseTopics
         var id = (await _backlog.AppendAsync(topic, append, CancellationToken.None)).Id;
         _metrics.Published();
         return id;
+    }
+
+    private async ValueTask RelayAsync(string topic, SseAppend item, CancellationToken cancellationToken)
+    {
+        await _relay!.SendAsync(topic, item, cancellationToken);
+        _metrics.Published();
+    }
+
+    private static void Check(string topic, in SseEvent item)
+    {
+        TopicName.Check(topic);
+        if (item.EventId is not null)
+        {
+            throw new ArgumentException(
+                "An event that is published carries no EventId: the topic gives the ids, by which clients resume. Put yours into the data.", nameof(item));
+        }
+
+        if (item.IsComment)
+        {
+            throw new ArgumentException("A comment can't be published: it has no data and no id to resume by. Publish an event.", nameof(item));
+        }
     }
 
     private void Published(Activity? trace, string id)

@@ -3,9 +3,9 @@ using SseKit.Wire;
 namespace SseKit.Topics;
 
 /// <summary>A part of a topic that was read for one subscriber and is given to all who ask for the same: encoded once, however many.</summary>
-internal sealed class StorePage(SseSlice slice)
+internal sealed class StorePage(SseSlice slice) : IFrameRun
 {
-    private byte[]? _frames;
+    private Encoded? _encoded;
 
     public string Head => slice.Head;
 
@@ -13,8 +13,14 @@ internal sealed class StorePage(SseSlice slice)
 
     public IReadOnlyList<SseEntry> Entries => slice.Entries;
 
-    /// <summary>The entries as whole frames.</summary>
-    public ReadOnlyMemory<byte> Frames => _frames ??= Encode();
+    public SseTopicEvent About(int index) => new() { EventType = Entries[index].EventType ?? "", Key = Entries[index].Key };
+
+    public ReadOnlyMemory<byte> Frames(int from, int to)
+    {
+        var (bytes, ends) = _encoded ??= Encode();
+        var start = from == 0 ? 0 : ends[from - 1];
+        return bytes.AsMemory(start, ends[to - 1] - start);
+    }
 
     /// <summary>Whether the entries follow each other, the first of them the given id.</summary>
     public bool Continues(string after)
@@ -32,15 +38,19 @@ internal sealed class StorePage(SseSlice slice)
         return true;
     }
 
-    private byte[] Encode()
+    private Encoded Encode()
     {
         var scratch = ScratchFrames.Rent();
-        foreach (var entry in Entries)
+        var ends = new int[Entries.Count];
+        for (var i = 0; i < ends.Length; i++)
         {
-            scratch.Write(entry.Frame.Span);
-            EventFrame.WriteEnd(scratch, entry.Id);
+            scratch.Write(Entries[i].Frame.Span);
+            EventFrame.WriteEnd(scratch, Entries[i].Id);
+            ends[i] = scratch.Written.Length;
         }
 
-        return scratch.ReturnAsArray();
+        return new Encoded(scratch.ReturnAsArray(), ends);
     }
+
+    private sealed record Encoded(byte[] Bytes, int[] Ends);
 }

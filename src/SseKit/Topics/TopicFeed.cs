@@ -15,6 +15,9 @@ internal sealed class TopicFeed
 {
     private const int PageSize = 256;
 
+    // Events that are not kept, between their arrival and the next look at the store. As many as a log has of them.
+    private readonly Queue<SseAppend> _heard = [];
+    private readonly Lock _heardGate = new();
     private readonly AsyncSignal _look = new();
     private readonly CancellationTokenSource _stop = new();
     private readonly TaskCompletionSource<FeedLog> _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -23,6 +26,7 @@ internal sealed class TopicFeed
     private readonly SseOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
+    private bool _mayHaveGrown = true;
     private bool _failing;
 
     public TopicFeed(ISseBacklog backlog, string topic, SseOptions options, TimeProvider time, ILogger logger)
@@ -51,7 +55,11 @@ internal sealed class TopicFeed
     }
 
     /// <summary>Asks the feed to look at the store now.</summary>
-    public void Nudge() => _look.Set();
+    public void Nudge()
+    {
+        Volatile.Write(ref _mayHaveGrown, true);
+        _look.Set();
+    }
 
     /// <summary>Lets the feed end. Nobody waits for it: a store that is slow to let go must not hold a request open.</summary>
     public void Stop()
@@ -65,13 +73,26 @@ internal sealed class TopicFeed
         try
         {
             await using var watch = await _backlog.WatchAsync(_topic, Nudge, _stop.Token);
+            await using var listening = _backlog is ISseRelay relay ? await relay.ListenAsync(_topic, Hear, _stop.Token) : null;
             var log = await OpenAsync();
             _opened.SetResult(log);
             await using var poll = _time.CreateTimer(
                 static feed => ((TopicFeed)feed!).Nudge(), this, _options.BacklogPollInterval, _options.BacklogPollInterval);
             while (!_stop.IsCancellationRequested)
             {
-                if (!await FollowAsync(log))
+                // Taken before the look: what its sender had published before is in the store by then, and comes first.
+                var heard = TakeHeard();
+                var more = Interlocked.Exchange(ref _mayHaveGrown, false) && await FollowAsync(log);
+                foreach (var item in heard)
+                {
+                    log.AddEphemeral(item.Frame.Span, item.EventType, item.Key);
+                }
+
+                if (more)
+                {
+                    Volatile.Write(ref _mayHaveGrown, true);
+                }
+                else
                 {
                     await _look.WaitAsync();
                 }
@@ -90,6 +111,37 @@ internal sealed class TopicFeed
         {
             // Only closing the watch is left to fail here, and nobody reads any more.
             Log.FeedFailed(_logger, _topic, exception);
+        }
+    }
+
+    private void Hear(SseAppend item)
+    {
+        lock (_heardGate)
+        {
+            // A store that stands still must not pile them up.
+            if (_heard.Count == EphemeralChain.MostFrames)
+            {
+                _heard.Dequeue();
+            }
+
+            _heard.Enqueue(item);
+        }
+
+        _look.Set();
+    }
+
+    private SseAppend[] TakeHeard()
+    {
+        lock (_heardGate)
+        {
+            if (_heard.Count == 0)
+            {
+                return [];
+            }
+
+            SseAppend[] heard = [.. _heard];
+            _heard.Clear();
+            return heard;
         }
     }
 

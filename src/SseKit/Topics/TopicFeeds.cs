@@ -23,6 +23,15 @@ internal sealed class TopicFeeds(ISseBacklog backlog, SseOptions options, TimePr
         }
     }
 
+    /// <summary>How many subscriptions read the topic now, or are about to.</summary>
+    public int CountSubscribers(string topic)
+    {
+        lock (_gate)
+        {
+            return _feeds.TryGetValue(topic, out var feed) ? feed.Readers : 0;
+        }
+    }
+
     private TopicFeed Attach(string topic)
     {
         TopicFeed? feed;

@@ -12,6 +12,7 @@ internal abstract class TopicLog(int maxEvents, long maxBytes)
 
     private readonly List<LogSegment> _segments = [];
     private readonly WaiterQueue _waiting = new();
+    private EphemeralChain? _ephemerals;
     private long _bytes;
     private bool _isEnded;
 
@@ -35,6 +36,9 @@ internal abstract class TopicLog(int maxEvents, long maxBytes)
 
     /// <summary>Whether everything is kept, whatever the retention. Under the gate.</summary>
     protected bool KeepsAll { get; set; }
+
+    /// <summary>The events that are not kept; null as long as there were none.</summary>
+    public EphemeralChain? Ephemerals => Volatile.Read(ref _ephemerals);
 
     /// <summary>Counts how often the log broke off and began anew behind a break.</summary>
     public int Breaks { get; private set; }
@@ -93,12 +97,49 @@ internal abstract class TopicLog(int maxEvents, long maxBytes)
         }
     }
 
-    /// <summary>Queues a reader at a position to be woken by the next event; false when there is something for it at once, or never.</summary>
-    public bool TryWait(LogWaiter waiter, long position)
+    /// <summary>The last event that is not kept, where who begins to listen now begins.</summary>
+    public EphemeralFrame? NewestEphemeral()
     {
         lock (Gate)
         {
-            if (position != Head || waiter.Cancelled)
+            return _ephemerals?.Last;
+        }
+    }
+
+    /// <summary>Hands an event to whoever reads now, behind what they have not read yet.</summary>
+    public void AddEphemeral(ReadOnlySpan<byte> body, string? eventType, string? key)
+    {
+        var frame = new byte[body.Length + 1];
+        body.CopyTo(frame);
+        frame[^1] = (byte)'\n';
+        WaiterQueue.Batch waiting;
+        lock (Gate)
+        {
+            var ephemeral = new EphemeralFrame(frame, Head, new SseTopicEvent { EventType = eventType ?? "", Key = key });
+            if (_ephemerals is null)
+            {
+                Volatile.Write(ref _ephemerals, new EphemeralChain(ephemeral));
+            }
+            else
+            {
+                _ephemerals.Add(ephemeral);
+            }
+
+            waiting = _waiting.TakeAll();
+        }
+
+        waiting.Wake();
+    }
+
+    /// <summary>
+    /// Queues a reader at a position to be woken by the next event; false when there is something for it at once. It has heard
+    /// <paramref name="heard"/> of the events that are not kept; who does not listen for those gives <see cref="NewestEphemeral"/>.
+    /// </summary>
+    public bool TryWait(LogWaiter waiter, long position, EphemeralFrame? heard)
+    {
+        lock (Gate)
+        {
+            if (position != Head || heard != _ephemerals?.Last || waiter.Cancelled)
             {
                 return false;
             }
@@ -122,15 +163,15 @@ internal abstract class TopicLog(int maxEvents, long maxBytes)
     }
 
     /// <summary>Adds a frame. Under the gate; what it returns is to be woken outside.</summary>
-    protected WaiterQueue.Batch Append(ReadOnlySpan<byte> body, string id, string? storedId, string? eventType)
+    protected WaiterQueue.Batch Append(ReadOnlySpan<byte> body, string id, string? storedId, string? eventType, string? key)
     {
         var last = _segments.Count == 0 ? null : _segments[^1];
-        if (last is null || !last.TryAppend(body, id, storedId, eventType))
+        if (last is null || !last.TryAppend(body, id, storedId, eventType, key))
         {
             var length = LogSegment.FrameLength(body.Length, id);
             var capacity = Math.Max(length, Math.Clamp((last?.Capacity ?? 0) * 2, SmallestSegment, LargestSegment));
             var next = new LogSegment(Head + 1, capacity);
-            next.TryAppend(body, id, storedId, eventType);
+            next.TryAppend(body, id, storedId, eventType, key);
             _segments.Add(next);
             if (last is not null)
             {
@@ -140,7 +181,8 @@ internal abstract class TopicLog(int maxEvents, long maxBytes)
         }
 
         Head++;
-        _bytes += LogSegment.FrameLength(body.Length, id);
+        var newest = _segments[^1];
+        _bytes += newest.Entry(newest.Count - 1).Size;
 
         // The newest event stays, however large.
         while (!KeepsAll && Base < Head - 1 && (Head - Base > maxEvents || _bytes > maxBytes))
@@ -194,7 +236,7 @@ internal abstract class TopicLog(int maxEvents, long maxBytes)
         var segment = _segments[0];
         var entry = segment.Entry((int)(Base + 1 - segment.First));
         Base++;
-        _bytes -= entry.Length;
+        _bytes -= entry.Size;
         OnTrimmed(entry);
         if (Base == segment.First + segment.Count - 1)
         {

@@ -19,6 +19,9 @@ internal sealed record TopicRequest
     /// <summary>Whether the stream tells its position where it begins without an event.</summary>
     public bool SendStartPosition { get; init; }
 
+    /// <summary>Which events it wants and what it is told of the others; null for who wants all and is told nothing.</summary>
+    public Selection? Selection { get; init; }
+
     public required string GapEventType { get; init; }
 
     public required JsonSerializerOptions Json { get; init; }

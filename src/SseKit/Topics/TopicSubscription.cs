@@ -54,6 +54,10 @@ internal sealed class TopicSubscription(
                 {
                     yield return EventFrame.Position(from);
                 }
+                else if (request.Selection is { } selection)
+                {
+                    selection.IsAhead = true;
+                }
 
                 gap = null;
                 ifUnknown = GapFrame.Trimmed;
@@ -74,7 +78,19 @@ internal sealed class TopicSubscription(
                 {
                     from = slice.Entries[^1].Id;
                     ifUnknown = GapFrame.Trimmed;
-                    yield return slice.Frames;
+                    if (request.Selection is null)
+                    {
+                        yield return slice.Frames(0, slice.Entries.Count);
+                    }
+                    else
+                    {
+                        request.Selection.Begin(slice);
+                        while (request.Selection.TryTakeFromPage(out var wanted))
+                        {
+                            yield return wanted;
+                        }
+                    }
+
                     if (slice.Entries[^1].IsEnd)
                     {
                         yield break;
@@ -105,7 +121,7 @@ internal sealed class TopicSubscription(
             }
 
             CursorRead read;
-            while ((read = _cursor.Read(out var frames)) != CursorRead.Lapped)
+            while ((read = _cursor.Read(out var frames, request.Selection)) != CursorRead.Lapped)
             {
                 if (read == CursorRead.Frames)
                 {
@@ -115,8 +131,13 @@ internal sealed class TopicSubscription(
                 {
                     yield break;
                 }
+                else if (read == CursorRead.Skipped)
+                {
+                    await GiveWayAsync();
+                }
                 else
                 {
+                    request.Selection?.StandAt(_cursor);
                     await _cursor.WaitAsync();
                 }
 
@@ -131,6 +152,9 @@ internal sealed class TopicSubscription(
             ifUnknown = _cursor.IsCutOff ? GapFrame.Lost : GapFrame.Trimmed;
         }
     }
+
+    /// <summary>Lets others have the thread: where events come by faster than a filter rejects them, skipping would have no end.</summary>
+    private static async ValueTask GiveWayAsync() => await Task.Yield();
 
     private static SseGapAction ActionOf(SseStart start) => start switch
     {
@@ -161,7 +185,7 @@ internal sealed class TopicSubscription(
     {
         _cursor.MoveTo(newest);
         _lease.Nudge();
-        await _cursor.WaitAsync();
+        await _cursor.WaitForGrowthAsync();
     }
 
     private async ValueTask<string> EarliestIdAsync(CancellationToken cancellationToken)
@@ -225,6 +249,10 @@ internal sealed class TopicSubscription(
         else if (request.SendStartPosition)
         {
             yield return EventFrame.Position(position);
+        }
+        else if (request.Selection is { } selection)
+        {
+            selection.IsAhead = true;
         }
     }
 

@@ -10,6 +10,7 @@ namespace SseKit.Wire;
 internal static class FieldRules
 {
     public const int MaxEventIdBytes = 1024;
+    public const int MaxKeyBytes = 1024;
 
     /// <summary>Ids that SseKit makes and accepts for its topics stay below this, so that a header of any length costs nothing.</summary>
     public const int MaxTopicIdLength = 64;
@@ -31,6 +32,38 @@ internal static class FieldRules
             throw new ArgumentException(
                 $"EventId is {Encoding.UTF8.GetByteCount(value)} bytes long; the most is {MaxEventIdBytes}, because every reconnect sends it back in a header. Put what it holds into the data.",
                 "EventId");
+        }
+
+        return value;
+    }
+
+    /// <summary>Text that every store can keep and give back as it was; null where there is none.</summary>
+    public static string? Key(string? value)
+    {
+        if (string.IsNullOrEmpty(value))
+        {
+            return null;
+        }
+
+        if (value.Length > MaxKeyBytes / 3 && Encoding.UTF8.GetByteCount(value) > MaxKeyBytes)
+        {
+            throw new ArgumentException(
+                $"Key is {Encoding.UTF8.GetByteCount(value)} bytes long; the most is {MaxKeyBytes}, because it is kept with each event. Use a short name of what the event is about, and put the rest into the data.",
+                "Key");
+        }
+
+        for (var i = 0; i < value.Length; i++)
+        {
+            if (value[i] == '\0')
+            {
+                throw new ArgumentException($"Key holds a NUL at position {i}, which not every store can keep. Remove it.", "Key");
+            }
+
+            // Two keys that differ only in lone surrogates would be one key in a store that keeps UTF-8, and a filter would let both pass.
+            if (char.IsSurrogate(value[i]) && !char.IsSurrogatePair(value, i++))
+            {
+                throw new ArgumentException($"Key holds a lone surrogate at position {i - 1}, which is no character. Remove it.", "Key");
+            }
         }
 
         return value;

@@ -14,6 +14,11 @@ internal static class Lines
 
     public static void Write(FrameBuffer buffer, ReadOnlySpan<byte> field, ReadOnlySpan<char> text)
     {
+        if (TryWriteLine(buffer, field, text))
+        {
+            return;
+        }
+
         while (true)
         {
             var end = text.IndexOfAny('\r', '\n');
@@ -49,6 +54,30 @@ internal static class Lines
             WriteLine(buffer, field, utf8[..end]);
             utf8 = utf8[(end + (utf8[end..] is [(byte)'\r', (byte)'\n', ..] ? 2 : 1))..];
         }
+    }
+
+    /// <summary>
+    /// What most events are: one line of ASCII. Line ends are looked for in the bytes that it became, which are half of what the characters
+    /// were, and no room is asked for that only other scripts would need: it would leave a third of the pool's blocks empty.
+    /// </summary>
+    private static bool TryWriteLine(FrameBuffer buffer, ReadOnlySpan<byte> field, ReadOnlySpan<char> text)
+    {
+        if (text.Length > ShortLine)
+        {
+            return false;
+        }
+
+        var span = buffer.GetSpan(field.Length + text.Length + 1);
+        var line = span[field.Length..^1];
+        if (!Encoding.UTF8.TryGetBytes(text, line, out var length) || line[..length].ContainsAny((byte)'\r', (byte)'\n'))
+        {
+            return false;
+        }
+
+        field.CopyTo(span);
+        span[field.Length + length] = (byte)'\n';
+        buffer.Advance(field.Length + length + 1);
+        return true;
     }
 
     private static void WriteLine(FrameBuffer buffer, ReadOnlySpan<byte> field, ReadOnlySpan<byte> line)

@@ -25,19 +25,22 @@ public abstract class BacklogContract
     }
 
     [Fact]
-    public async Task Frames_and_event_types_come_back_unchanged()
+    public async Task Frames_event_types_and_keys_come_back_unchanged()
     {
         var store = Create();
         byte[] frame = [.. "event: tick\ndata: z"u8, 0xC3, 0xBC, .. "rich\ndata: \n"u8];
-        var entry = await store.AppendAsync("orders", new SseAppend { Frame = frame, EventType = "tick" }, Stop);
+        var entry = await store.AppendAsync("orders", new SseAppend { Frame = frame, EventType = "tick", Key = "customer/7 \u001f \"ü🦆\"\r\n" }, Stop);
         await store.AppendAsync("orders", new SseAppend { Frame = "data: 2\n"u8.ToArray() }, Stop);
 
         var read = await ReadAllAsync(store, "orders", null);
         Assert.Equal(frame, entry.Frame.ToArray());
         Assert.Equal(frame, read[0].Frame.ToArray());
         Assert.Equal("tick", read[0].EventType);
+        Assert.Equal("customer/7 \u001f \"ü🦆\"\r\n", read[0].Key);
+        Assert.Equal(read[0].Key, entry.Key);
         Assert.Equal("data: 2\n"u8.ToArray(), read[1].Frame.ToArray());
         Assert.Null(read[1].EventType);
+        Assert.Null(read[1].Key);
     }
 
     [Fact]

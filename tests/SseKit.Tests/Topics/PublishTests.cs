@@ -204,8 +204,11 @@ public class PublishTests
         for (var i = 1; i <= 200; i++)
         {
             var data = new string('x', i * 7 % 600);
-            var id = stage.Publish(data);
-            kept.Enqueue($"data: {data}\nid: {id}\n\n".Length);
+            var key = i % 3 == 0 ? "" : new string('k', i);
+            var id = stage.Run(stage.Topics.PublishAsync("orders", new SseEvent(data) { Key = key }, TestContext.Current.CancellationToken));
+
+            // A key is kept as it is, in two bytes a character.
+            kept.Enqueue($"data: {data}\nid: {id}\n\n".Length + (2 * key.Length));
             while (kept.Sum() > 2_048)
             {
                 kept.Dequeue();

@@ -58,7 +58,7 @@ internal sealed class SlowPagingBacklog(int maxEvents = 1_000, string? name = nu
         lock (_gate)
         {
             var stored = StoredOf(topic);
-            entry = new SseEntry { Id = NextId(), PreviousId = stored.Head, Frame = append.Frame, EventType = append.EventType };
+            entry = new SseEntry { Id = NextId(), PreviousId = stored.Head, Frame = append.Frame, EventType = append.EventType, Key = append.Key };
             stored.Entries.Add(entry);
             stored.First = Math.Max(stored.First, stored.Entries.Count - maxEvents);
             OnStored(topic, entry);

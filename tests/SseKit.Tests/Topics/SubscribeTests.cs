@@ -180,7 +180,7 @@ public class SubscribeTests
 
         private async Task ReadAsync(string? lastEventId, SseStart start, int most)
         {
-            await foreach (var item in _stage.Topics.SubscribeAsync("orders", lastEventId, start, _stop.Token))
+            await foreach (var item in _stage.Topics.SubscribeAsync("orders", lastEventId, start, cancellationToken: _stop.Token))
             {
                 Items.Add(item);
                 if (Items.Count == most)

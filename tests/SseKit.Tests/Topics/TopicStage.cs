@@ -51,7 +51,8 @@ internal sealed class TopicStage : IDisposable
         return task.IsCompleted ? task.AsTask().GetAwaiter().GetResult() : throw new ScheduleException("It waits for something that does not come.");
     }
 
-    public string Publish(string data, string topic = "orders") => Run(Topics.PublishAsync(topic, data));
+    public string Publish(string data, string topic = "orders", string? key = null, string? type = null) =>
+        Run(Topics.PublishAsync(topic, new SseEvent(data, type) { Key = key }));
 
     public string Position(string topic = "orders") => Run(Topics.GetPositionAsync(topic));
 

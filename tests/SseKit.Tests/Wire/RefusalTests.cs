@@ -59,6 +59,29 @@ public class RefusalTests
         Refused("EventId", "EventId is 3072 bytes long", () => new SseEvent("d") { EventId = new string('\udc00', 1024) });
     }
 
+    [Theory]
+    [InlineData("a", 1024)]
+    [InlineData("é", 512)]
+    [InlineData("👍", 256)]
+    public void A_key_of_1024_bytes_is_the_longest(string character, int count)
+    {
+        var longest = string.Concat(Enumerable.Repeat(character, count));
+
+        Assert.Equal(longest, new SseEvent("d") { Key = longest }.Key);
+        Refused("Key", "Key is 1025 bytes long; the most is 1024", () => new SseEvent("d") { Key = longest + "a" });
+    }
+
+    [Fact]
+    public void A_key_that_not_every_store_can_keep_is_refused_by_name()
+    {
+        Refused("Key", "Key holds a lone surrogate at position 1,", () => new SseEvent("d") { Key = "a\ud800" });
+        Refused("Key", "Key holds a lone surrogate at position 0,", () => new SseEvent("d") { Key = "\udc00a" });
+        Refused("Key", "Key holds a lone surrogate at position 2,", () => new SseEvent("d") { Key = "👍\ud800👍" });
+        Refused("Key", "Key holds a NUL at position 1,", () => SseEvent.Json(5) with { Key = "a\0" });
+        Refused("Key", "A comment has no Key:", () => SseEvent.Comment("c") with { Key = "k" });
+        Assert.Equal("\r\n\u001f 👍", new SseEvent("d") { Key = "\r\n\u001f 👍" }.Key);
+    }
+
     [Fact]
     public void A_negative_retry_is_refused_by_name()
     {

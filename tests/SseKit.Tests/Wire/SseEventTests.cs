@@ -1,4 +1,5 @@
 using System.Net.ServerSentEvents;
+using System.Runtime.CompilerServices;
 using System.Text;
 
 namespace SseKit.Tests.Wire;
@@ -12,6 +13,24 @@ public class SseEventTests
 
         Assert.Equal(("d", "t", "i", TimeSpan.FromTicks(15)), (item.Data, item.EventType, item.EventId, item.ReconnectionInterval));
     }
+
+    [Fact]
+    public void A_key_and_a_type_are_set_in_any_order_and_the_key_is_not_sent()
+    {
+        Assert.Equal(("t", "k"), Named(new SseEvent("d", "t") { Key = "k" }));
+        Assert.Equal(("t", "k"), Named(new SseEvent("d") { Key = "k" } with { EventType = "t" }));
+        Assert.Equal((null, "k"), Named(new SseEvent("d", "t") { Key = "k" } with { EventType = null }));
+        Assert.Equal(("t", "other"), Named(new SseEvent("d", "t") { Key = "k" } with { Key = "other" }));
+        Assert.Equal(("t", null), Named(new SseEvent("d", "t") { Key = "k" } with { Key = "" }));
+        Assert.Equal((null, null), Named(default));
+        Assert.Equal("event: t\ndata: d\n\n", Encoded.Text(new SseEvent("d", "t") { Key = "k" }));
+
+        static (string? EventType, string? Key) Named(SseEvent item) => (item.EventType, item.Key);
+    }
+
+    // Every byte more is copied several times on the way of every event of every stream.
+    [Fact]
+    public void It_is_no_larger_than_six_words() => Assert.Equal(6 * IntPtr.Size, Unsafe.SizeOf<SseEvent>());
 
     [Fact]
     public void The_default_has_empty_data_and_nothing_else()
