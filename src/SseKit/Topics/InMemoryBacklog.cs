@@ -85,7 +85,7 @@ internal sealed partial class InMemoryBacklog(SseOptions options, TimeProvider? 
         lock (_gate)
         {
             log.Subscribers -= subscribes ? 1 : 0;
-            if (--log.Readers == 0 && log.IsBlank && _topics.GetValueOrDefault(log.Name) == log)
+            if (--log.Readers == 0 && log.IsBlank)
             {
                 _unused.Add(log);
             }

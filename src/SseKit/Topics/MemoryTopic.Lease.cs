@@ -5,6 +5,9 @@ internal sealed partial class MemoryTopic
 {
     private MemoryLease? _lease;
 
+    // Once a producer's, it goes with the lease, and is none of the topics that are kept for their position alone.
+    private bool _wasLeased;
+
     /// <summary>When lease and topic go; null while that is not known, or where there is no lease.</summary>
     public long? GoneAt
     {
@@ -33,7 +36,7 @@ internal sealed partial class MemoryTopic
             }
 
             _lease ??= new MemoryLease(time);
-            KeepsAll = true;
+            KeepsAll = _wasLeased = true;
             return _lease.Acquire(terms, nextFence);
         }
     }

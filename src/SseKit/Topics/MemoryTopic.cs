@@ -28,7 +28,7 @@ internal sealed partial class MemoryTopic(string name, int maxEvents, long maxBy
         {
             lock (Gate)
             {
-                return Head == 0;
+                return Head == 0 && !_wasLeased;
             }
         }
     }

@@ -110,15 +110,11 @@ internal sealed class SseTopics : ISseTopics
     /// <param name="length">How many bytes it takes, without its id.</param>
     public ValueTask<string> ProduceAsync(string topic, in SseEvent item, long fence, SseProducerState? outcome, out int length)
     {
-        if (item.EventId is not null)
-        {
-            throw new ArgumentException(
-                "An event of a producer carries no EventId: the topic gives the ids, by which clients resume. Put yours into the data.", nameof(item));
-        }
+        Check(topic, item);
 
         // No span: nobody's request is behind it, and a model's token is not worth one.
         var body = ScratchFrames.Rent();
-        EventFrame.WriteBody(body, item, _json);
+        EventFrame.WriteBody(body, in item, _json);
         length = body.Written.Length;
         if (_memory is not null)
         {

@@ -184,8 +184,13 @@ internal abstract class TopicLog(int maxEvents, long maxBytes)
         var newest = _segments[^1];
         _bytes += newest.Entry(newest.Count - 1).Size;
 
+        if (KeepsAll)
+        {
+            return _waiting.TakeAll();
+        }
+
         // The newest event stays, however large.
-        while (!KeepsAll && Base < Head - 1 && (Head - Base > maxEvents || _bytes > maxBytes))
+        while (Base < Head - 1 && (Head - Base > maxEvents || _bytes > maxBytes))
         {
             TrimOne();
         }

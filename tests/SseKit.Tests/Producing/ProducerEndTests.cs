@@ -218,7 +218,7 @@ public sealed class ProducerEndTests
     [Fact]
     public async Task Pieces_of_text_that_arrive_within_the_window_are_one_event()
     {
-        var source = new Pieces();
+        using var source = new Pieces();
         await using var app = await ProducerApp.StartAsync((_, _) => Events.Of());
         await app.Producers.StartAsync("answer", (_, stop) => source.ReadAsync(stop), configure: o => o.CoalesceWindow = TimeSpan.FromMilliseconds(50), cancellationToken: Stop);
         using var reader = await app.OpenAsync("/answer/attach");
@@ -237,7 +237,7 @@ public sealed class ProducerEndTests
     [Fact]
     public async Task What_arrived_before_a_failure_goes_out_before_it()
     {
-        var source = new Pieces();
+        using var source = new Pieces();
         await using var app = await ProducerApp.StartAsync((_, _) => Events.Of());
         await app.Producers.StartAsync("answer", (_, stop) => source.ReadAsync(stop), configure: o => o.CoalesceWindow = TimeSpan.FromSeconds(1), cancellationToken: Stop);
         await source.GiveAsync("half");
@@ -274,8 +274,8 @@ public sealed class ProducerEndTests
         Assert.Equal("{\"state\":\"lost\"}", (await app.Producers.AttachAsync("nothing", cancellationToken: Stop).SingleAsync(Stop)).Data);
     }
 
-    /// <summary>Pieces of text, each taken before the next is given.</summary>
-    private sealed class Pieces
+    /// <summary>Pieces of text, each noted before the next is given: it is asked for the next by then.</summary>
+    private sealed class Pieces : IDisposable
     {
         private readonly SemaphoreSlim _given = new(0);
         private readonly SemaphoreSlim _taken = new(0);
@@ -290,8 +290,12 @@ public sealed class ProducerEndTests
                 _given.Release();
                 Assert.True(await _taken.WaitAsync(TimeSpan.FromSeconds(30), Stop));
             }
+        }
 
-            // Asked for the next: what was given has been noted.
+        public void Dispose()
+        {
+            _given.Dispose();
+            _taken.Dispose();
         }
 
         public void End(Exception? failure = null)

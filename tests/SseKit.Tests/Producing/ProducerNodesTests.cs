@@ -39,6 +39,20 @@ public sealed class ProducerNodesTests
     }
 
     [Fact]
+    public async Task Who_comes_to_another_node_after_a_long_answer_has_ended_gets_all_of_it()
+    {
+        await using var nodes = new Nodes();
+        var one = await nodes.StartAsync((_, _) => Events.Of());
+
+        // More than a node reads of it to begin with: its copy begins behind the end.
+        var two = await nodes.StartAsync((_, _) => Events.Of(), options: o => o.MaxEventsPerTopic = 10);
+        await one.Producers.StartAsync("answer", (_, _) => Events.Values(Enumerable.Range(1, 3_000).Select(i => new SseEvent($"{i}"))), cancellationToken: Stop);
+        await two.IsInStateAsync("answer", SseProducerState.Done);
+
+        Assert.Equal(string.Concat(Enumerable.Range(1, 3_000).Select(i => $"data: {i}\n\n")) + Done, await two.ReadAsync("/answer/attach"));
+    }
+
+    [Fact]
     public async Task Of_many_who_come_to_both_nodes_at_the_same_time_one_starts_it()
     {
         await using var nodes = new Nodes();
