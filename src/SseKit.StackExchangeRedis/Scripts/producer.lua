@@ -28,14 +28,14 @@ if op == 'acquire' then
         -- The clock alone would do, had nobody ever set one back.
         local micros = redis.call('TIME')
         local next = math.max(micros[1] * 1000000 + micros[2], (tonumber(l.fence) or 0) + 1)
-        redis.call('HSET', lease, 'fence', text(next), 'owner', who, 'retain', retain)
-        if free then redis.call('HSET', lease, 'attended', text(time)) end
+        redis.call('HSET', lease, 'fence', text(next), 'owner', who)
+        if free then redis.call('HSET', lease, 'retain', retain, 'attended', text(time)) end
     end
     if free or left or again then
         granted = 1
         head(w)
         redis.call('HSET', lease, 'until', text(time + duration))
-        stay_until(time + duration + tonumber(retain))
+        stay_until(time + duration + tonumber(l.retain or retain))
     end
 elseif op == 'renew' and mine then
     redis.call('HSET', lease, 'until', text(time + duration))

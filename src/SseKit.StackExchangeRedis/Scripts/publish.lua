@@ -23,7 +23,7 @@ end
 
 -- A topic with a lease is its holder's alone, until it is to stop, and nobody's after its end.
 local fence_now, ended, stop, retain = unpack(redis.call('HMGET', lease, 'fence', 'state', 'stop', 'retain'))
-if (fence_now or '') ~= fence or ended or (stop and outcome == '') then return { '!' } end
+if (fence_now or '') ~= fence or ended or (stop and outcome == '') or (fence == '' and outcome ~= '') then return { '!' } end
 
 local previous = head(w)
 local fields = { 'v', '1', 'w', w, 'p', previous, 't', event_type, 'f', frame }

@@ -13,6 +13,7 @@ internal sealed partial class SseProducers
     private static readonly TimeSpan StopGrace = TimeSpan.FromMilliseconds(250);
 
     private readonly CancellationTokenSource _closed = new();
+    private bool _isClosing;
 
     /// <summary>Set when the host is gone, as far as producers are concerned.</summary>
     public CancellationToken Closed => _closed.Token;
@@ -108,6 +109,7 @@ internal sealed partial class SseProducers
         Attendance[] attended;
         lock (_gate)
         {
+            _isClosing = true;
             running = [.. _running.Values];
             attended = [.. _attended.Values];
         }
@@ -173,8 +175,10 @@ internal sealed partial class SseProducers
     private void Run(Producer producer)
     {
         Producer? before;
+        bool isClosing;
         lock (_gate)
         {
+            isClosing = _isClosing;
             _running.Remove(producer.Topic, out before);
             _running.Add(producer.Topic, producer);
             _present.Add(producer);
@@ -183,11 +187,12 @@ internal sealed partial class SseProducers
 
         // Its lease was taken over under its feet, by this very node.
         before?.End(Verdict.Fenced);
-        producer.Start();
-        if (_closed.IsCancellationRequested)
+        if (isClosing)
         {
             producer.End(Verdict.Interrupted);
         }
+
+        producer.Start();
     }
 
     private async Task<(ProducedSoFar SoFar, SseEvent? Last)> ReadSoFarAsync(string topic)
@@ -217,10 +222,14 @@ internal sealed partial class SseProducers
             _pulse?.Dispose();
             _pulse = null;
         }
-        else
+        else if (_pulse is null)
         {
-            var interval = Options.ProducerLease / 4;
-            _pulse ??= Time.CreateTimer(static producers => ((SseProducers)producers!).Pulse(), this, interval, interval);
+            // The first request must not be what all pulses run in.
+            using (ExecutionContext.SuppressFlow())
+            {
+                var interval = Options.ProducerLease / 4;
+                _pulse = Time.CreateTimer(static producers => ((SseProducers)producers!).Pulse(), this, interval, interval);
+            }
         }
     }
 

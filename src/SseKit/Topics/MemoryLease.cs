@@ -32,9 +32,9 @@ internal sealed class MemoryLease(TimeProvider time)
 
         if (!again)
         {
+            _retain = terms.TakeOver ? _retain : Ticks(terms.RetainFor);
             _fence = nextFence();
             _owner = terms.Owner;
-            _retain = Ticks(terms.RetainFor);
         }
 
         _until = time.GetTimestamp() + Ticks(terms.Duration);

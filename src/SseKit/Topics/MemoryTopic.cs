@@ -104,7 +104,7 @@ internal sealed partial class MemoryTopic(string name, int maxEvents, long maxBy
         Action? grown;
         lock (Gate)
         {
-            if ((_lease is not null || fence is not null) && _lease?.Admits(fence, outcome) is not true)
+            if ((_lease is not null || fence is not null || outcome is not null) && _lease?.Admits(fence, outcome) is not true)
             {
                 throw new SseFencedException(Name);
             }

@@ -55,6 +55,7 @@ public abstract class LeaseContract
     {
         var (store, leases) = Open();
         await Assert.ThrowsAsync<SseFencedException>(() => AppendAsync(store, "answer", fence: 1));
+        await Assert.ThrowsAsync<SseFencedException>(() => AppendAsync(store, "answer", fence: null, SseProducerState.Done));
         var lease = await leases.AcquireAsync("answer", Terms("a"), Stop);
         await AppendAsync(store, "answer", lease.Fence);
 
@@ -258,6 +259,19 @@ public abstract class LeaseContract
         await PassAsync(2 * Short);
 
         Assert.Equal(default, await leases.FindAsync("answer", Stop));
+    }
+
+    [Fact]
+    public async Task Who_takes_over_does_not_choose_how_long_it_is_kept()
+    {
+        var (store, leases) = Open();
+        var lease = await leases.AcquireAsync("answer", Terms("a"), Stop);
+        await leases.ReleaseAsync("answer", lease.Fence, Stop);
+        var taken = await leases.AcquireAsync("answer", Terms("b") with { TakeOver = true, RetainFor = Short }, Stop);
+        await AppendAsync(store, "answer", taken.Fence, SseProducerState.Done);
+        await PassAsync(2 * Short);
+
+        Assert.Equal(SseProducerState.Done, (await leases.FindAsync("answer", Stop)).State);
     }
 
     [Fact]
