@@ -31,7 +31,9 @@ public interface ISseProducers
     /// <see cref="SseProducerOptions.RetainFor"/> after its end.
     /// </returns>
     /// <exception cref="ArgumentException">The topic's name or a choice is not acceptable.</exception>
-    /// <exception cref="InvalidOperationException">The store has no <see cref="ISseLeases"/>, the topic holds events that were published to it, or the app stops.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The store has no <see cref="ISseLeases"/>, the topic holds events that were published to it, or the app stops.
+    /// </exception>
     [OverloadResolutionPriority(1)]
     ValueTask<bool> StartAsync(
         string topic,

@@ -6,7 +6,10 @@ public enum SseDisconnect
     /// <summary>Nothing: the work goes on (the default).</summary>
     Continue,
 
-    /// <summary>The work is cancelled once nobody has listened for <see cref="SseProducerOptions.AbandonAfter"/>; it ends as <see cref="SseProducerState.Abandoned"/>.</summary>
+    /// <summary>
+    /// The work is cancelled once nobody has listened for <see cref="SseProducerOptions.AbandonAfter"/>; it ends as
+    /// <see cref="SseProducerState.Abandoned"/>.
+    /// </summary>
     Abandon,
 
     /// <summary>

@@ -9,7 +9,8 @@ public sealed class SseFencedException : Exception
     /// <summary>Makes the exception, for an <see cref="ISseLeases"/> to throw.</summary>
     /// <param name="topic">The topic that the event was for.</param>
     public SseFencedException(string topic)
-        : base($"The topic '{topic}' belongs to a producer, and only the one that holds its lease publishes there; nothing was published. Publish to a topic of your own.") => Topic = topic;
+        : base($"The topic '{topic}' is for the producer that holds its lease, and for nobody else; nothing was published. Publish to a topic of your own.") =>
+        Topic = topic;
 
     /// <summary>The topic that the event was for.</summary>
     public string Topic { get; }

@@ -1,6 +1,9 @@
 namespace SseKit;
 
-/// <summary>Choices for one producer. Those of the call that starts it hold; of a call that only attaches, <see cref="Resume"/> and what belongs to a producer that goes on here.</summary>
+/// <summary>
+/// Choices for one producer: those of the call that starts it. Of a call that only attaches they hold where the producer has to go on here, with
+/// <see cref="Resume"/>.
+/// </summary>
 public sealed class SseProducerOptions
 {
     /// <summary>What it means that the readers have left. Default <see cref="SseDisconnect.Continue"/>.</summary>

@@ -25,7 +25,8 @@ internal sealed class ProducedSoFar
         if (_events >= options.MaxEvents)
         {
             throw new InvalidOperationException(
-                $"The producer of topic '{topic}' has given {_events} events, which is {nameof(SseProducerOptions)}.{nameof(options.MaxEvents)}. Raise it, or put more into one event ({nameof(options.CoalesceWindow)} does so for text).");
+                $"The producer of topic '{topic}' has given {_events} events, which is {nameof(SseProducerOptions)}.{nameof(options.MaxEvents)}. "
+                + $"Raise it, or put more into one event ({nameof(options.CoalesceWindow)} does so for text).");
         }
 
         if (_bytes >= options.MaxBytes)

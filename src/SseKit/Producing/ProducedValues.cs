@@ -24,8 +24,10 @@ internal static class ProducedValues
             return items switch
             {
                 null => null!,
-                IAsyncEnumerable<string?> texts when window > TimeSpan.Zero =>
-                    Events(Coalescing.Read(texts, window, services.GetService<TimeProvider>() ?? TimeProvider.System, stop), text => new SseEvent(text, eventType), stop),
+                IAsyncEnumerable<string?> texts when window > TimeSpan.Zero => Events(
+                    Coalescing.Read(texts, window, services.GetService<TimeProvider>() ?? TimeProvider.System, stop),
+                    text => new SseEvent(text, eventType),
+                    stop),
                 IAsyncEnumerable<string?> texts => Events(texts, text => new SseEvent(text, eventType), stop),
                 IAsyncEnumerable<byte[]?> bytes => Events(bytes, utf8 => SseEvent.Utf8(utf8) with { EventType = eventType }, stop),
                 _ when jsonTypeInfo is null => Events(items, item => SseEvent.Json(item) with { EventType = eventType }, stop),

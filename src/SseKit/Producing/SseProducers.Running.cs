@@ -90,11 +90,11 @@ internal sealed partial class SseProducers
     /// <summary>Gives producers the time that they have when the host stops, and hands over what still runs then.</summary>
     public async Task DrainAsync(TimeSpan time, CancellationToken atOnce)
     {
-        await WhenAll(producer => producer.Ended).WaitAsync(time, TimeProvider.System, atOnce).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await WhenAllAsync(producer => producer.Ended, time, atOnce);
         Close();
-        await WhenAll(producer => producer.Ended).WaitAsync(StopGrace, TimeProvider.System, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await WhenAllAsync(producer => producer.Ended, StopGrace, CancellationToken.None);
         await _closed.CancelAsync();
-        await WhenAll(producer => producer.Gone).WaitAsync(StopGrace, TimeProvider.System, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await WhenAllAsync(producer => producer.Gone, StopGrace, CancellationToken.None);
     }
 
     public void Dispose()
@@ -125,7 +125,8 @@ internal sealed partial class SseProducers
         }
     }
 
-    private async Task WhenAll(Func<Producer, Task> of)
+    /// <summary>Waits for something of all producers, but no longer than that.</summary>
+    private async Task WhenAllAsync(Func<Producer, Task> of, TimeSpan time, CancellationToken cancellationToken)
     {
         Task[] all;
         lock (_gate)
@@ -133,7 +134,7 @@ internal sealed partial class SseProducers
             all = [.. _present.Select(of)];
         }
 
-        await Task.WhenAll(all);
+        await Task.WhenAll(all).WaitAsync(time, TimeProvider.System, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     private async Task<bool> AcquireAndRunAsync(ProducerPlan plan)

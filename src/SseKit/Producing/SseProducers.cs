@@ -22,7 +22,14 @@ internal sealed partial class SseProducers : ISseProducers, IDisposable
     private long _attempts;
 
     public SseProducers(
-        ISseBacklog backlog, SseTopics topics, IServiceScopeFactory scopes, SseOptions options, JsonSerializerOptions json, TimeProvider time, ILogger logger, CancellationToken stopping)
+        ISseBacklog backlog,
+        SseTopics topics,
+        IServiceScopeFactory scopes,
+        SseOptions options,
+        JsonSerializerOptions json,
+        TimeProvider time,
+        ILogger logger,
+        CancellationToken stopping)
     {
         _leases = backlog as ISseLeases;
         _json = json;
@@ -62,7 +69,8 @@ internal sealed partial class SseProducers : ISseProducers, IDisposable
     public string Node { get; } = Guid.NewGuid().ToString("N");
 
     public ISseLeases Leases => _leases ?? throw new InvalidOperationException(
-        $"Producers need a store that keeps leases, and {Backlog.GetType().Name} does not implement {nameof(ISseLeases)}. Implement it, or use the in-memory backlog or AddStackExchangeRedis.");
+        $"Producers need a store that keeps leases, and {Backlog.GetType().Name} does not implement {nameof(ISseLeases)}. "
+        + "Implement it, or use the in-memory backlog or AddStackExchangeRedis.");
 
     /// <summary>
     /// For how long a lease holds: a pulse less than <see cref="SseOptions.ProducerLease"/>, since it takes up to a pulse until somebody looks.
