@@ -32,5 +32,12 @@ internal static class EntryId
         return true;
     }
 
+    /// <summary>How old what Redis gave this id to is, by the clock of Redis. Others may have put it into the future.</summary>
+    public static TimeSpan Age(string id, long now)
+    {
+        var then = ulong.Parse(id.AsSpan(0, id.IndexOf('-', StringComparison.Ordinal)), NumberStyles.None, CultureInfo.InvariantCulture);
+        return then < (ulong)now ? TimeSpan.FromMilliseconds(now - (long)then) : TimeSpan.Zero;
+    }
+
     private static bool IsNumber(ReadOnlySpan<char> text) => ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out _);
 }

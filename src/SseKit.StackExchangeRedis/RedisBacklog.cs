@@ -13,13 +13,16 @@ internal sealed partial class RedisBacklog : ISseBacklog, ISseRelay
     // Up to here a trim by whole blocks would keep many times what was asked for, and an exact one costs next to nothing.
     private const int TrimmedExactly = 100;
 
-    // What publish.lua answers instead of an id.
+    // What publish.lua takes: some for all events, and some for each.
+    private const int SharedArguments = 8;
+    private const int ElapsedArgument = 5;
+    private const int ArgumentsEach = 4;
+
+    // What it answers instead of ids.
     private const string Fenced = "!";
 
-    // The head, how much of the page is not of our making, and whether the head is an end; the entries follow.
-    private const int SliceParts = 3;
-
-    // What read.lua answers for each entry.
+    // What read.lua answers: some for all entries, and some for each.
+    private const int AnswerParts = 4;
     private const int EntryParts = 6;
 
     private readonly string _writer = EntryId.NewWriter();
@@ -27,32 +30,53 @@ internal sealed partial class RedisBacklog : ISseBacklog, ISseRelay
     private readonly RedisBells _bells;
     private readonly ForeignEntries _foreign;
     private readonly SseRedisOptions _options;
-    private readonly RedisValue _expiry;
-    private readonly RedisValue _maxAge;
+    private readonly SseOptions _topics;
     private long _sequence;
 
-    public RedisBacklog(RedisConnection connection, SseRedisOptions options, ILogger logger)
+    public RedisBacklog(RedisConnection connection, SseRedisOptions options, SseOptions topics, ILogger logger)
     {
         _connection = connection;
         _options = options;
+        _topics = topics;
         _foreign = new ForeignEntries(logger);
         _bells = new RedisBells(connection, options.KeyPrefix);
-        _expiry = Milliseconds(options.TopicExpiry);
-        _maxAge = Milliseconds(options.MaxAge);
     }
 
-    public async ValueTask<SseEntry> AppendAsync(string topic, SseAppend append, CancellationToken cancellationToken)
+    public async ValueTask<SseEntry> AppendAsync(string topic, SseAppend append, CancellationToken cancellationToken) =>
+        (await AppendAsync(topic, [append], cancellationToken))[0];
+
+    public async ValueTask<IReadOnlyList<SseEntry>> AppendAsync(string topic, IReadOnlyList<SseAppend> appends, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
+        var retention = RedisRetention.Of(topic, _topics, _options);
+        if (appends.Count > retention.MaxEvents && appends[0].Fence is null)
+        {
+            throw new ArgumentException(
+                $"{appends.Count} events are more than the topic '{topic}' keeps: the first would be gone before anybody could read them, so none was published. Publish fewer at once, or raise SseRedisOptions.MaxEvents or the topic's rule in SseOptions.Retention.",
+                nameof(appends));
+        }
+
         var link = await _connection.GetAsync(cancellationToken);
         var database = link.Database;
         var key = Key(topic);
-        var mark = EntryId.Mark(_writer, Interlocked.Increment(ref _sequence));
-        RedisValue[] arguments =
-        [
-            mark, append.EventType ?? "", append.Frame, _options.MaxEvents < TrimmedExactly ? "=" : "~", _options.MaxEvents, _maxAge, _expiry,
-            link.ChannelPrefix + key, append.Key ?? "", append.Fence is { } fence ? fence : "", append.Outcome is { } outcome ? Word(outcome) : "", "",
-        ];
+        var arguments = new RedisValue[SharedArguments + (appends.Count * ArgumentsEach)];
+        arguments[0] = retention.MaxEvents < TrimmedExactly ? "=" : "~";
+        arguments[1] = retention.MaxEvents;
+        arguments[2] = Milliseconds(retention.MaxAge);
+        arguments[3] = Milliseconds(retention.Expiry);
+        arguments[4] = link.ChannelPrefix + key;
+        arguments[ElapsedArgument] = "";
+        arguments[6] = appends[0].Fence is { } fence ? fence : "";
+        arguments[7] = appends[^1].Outcome is { } outcome ? Word(outcome) : "";
+        var sequence = Interlocked.Add(ref _sequence, appends.Count) - appends.Count;
+        for (var (i, at) = (0, SharedArguments); i < appends.Count; i++)
+        {
+            arguments[at++] = EntryId.Mark(_writer, ++sequence);
+            arguments[at++] = appends[i].EventType ?? "";
+            arguments[at++] = appends[i].Frame;
+            arguments[at++] = appends[i].Key ?? "";
+        }
+
         if (!database.IsConnected(key, CommandFlags.DemandMaster))
         {
             throw Away(link.Connection);
@@ -66,20 +90,12 @@ internal sealed partial class RedisBacklog : ISseBacklog, ISseRelay
             {
                 var answer = (RedisResult[])(await database.ScriptEvaluateAsync(RedisScripts.Publish, [key, LeaseKey.Of(key)], arguments, CommandFlags.DemandMaster)
                     .WaitAsync(cancellationToken))!;
-                if (answer.Length != 2)
+                if ((string?)answer[0] == Fenced)
                 {
-                    throw (string?)answer[0] == Fenced ? new SseFencedException(topic) : new SseUnknownOutcomeException(topic, lost);
+                    throw new SseFencedException(topic);
                 }
 
-                return new SseEntry
-                {
-                    Id = (string)answer[0]!,
-                    PreviousId = (string)answer[1]!,
-                    Frame = append.Frame,
-                    EventType = append.EventType,
-                    Key = append.Key,
-                    IsEnd = append.Outcome is not null,
-                };
+                return answer.Length == 1 + appends.Count ? Stored(appends, answer) : throw new SseUnknownOutcomeException(topic, lost);
             }
             catch (Exception exception) when (lost is null && WasRefused(exception))
             {
@@ -101,7 +117,7 @@ internal sealed partial class RedisBacklog : ISseBacklog, ISseRelay
                 throw new SseUnknownOutcomeException(topic, lost);
             }
 
-            arguments[^1] = (long)Math.Ceiling(TimeProvider.System.GetElapsedTime(sent).TotalMilliseconds);
+            arguments[ElapsedArgument] = (long)Math.Ceiling(TimeProvider.System.GetElapsedTime(sent).TotalMilliseconds);
         }
     }
 
@@ -114,7 +130,8 @@ internal sealed partial class RedisBacklog : ISseBacklog, ISseRelay
             (number, mark) = ("", "");
         }
 
-        RedisValue[] arguments = [number, mark, max, _maxAge, _expiry, EntryId.Mark(_writer, Interlocked.Increment(ref _sequence))];
+        var retention = RedisRetention.Of(topic, _topics, _options);
+        RedisValue[] arguments = [number, mark, max, Milliseconds(retention.MaxAge), Milliseconds(retention.Expiry), EntryId.Mark(_writer, Interlocked.Increment(ref _sequence))];
         var answer = (RedisResult[])(await link.Database.ScriptEvaluateAsync(
             RedisScripts.Read, [Key(topic), LeaseKey.Of(Key(topic))], arguments, CommandFlags.DemandMaster).WaitAsync(cancellationToken))!;
         if ((int)answer[1] > 0)
@@ -122,14 +139,15 @@ internal sealed partial class RedisBacklog : ISseBacklog, ISseRelay
             _foreign.Skipped(topic);
         }
 
-        var isEnded = (string?)answer[2] == "1";
-        var entries = new List<SseEntry>((answer.Length - SliceParts) / EntryParts);
-        for (var i = SliceParts; i + EntryParts <= answer.Length; i += EntryParts)
+        var now = (long)answer[2];
+        var isEnded = (string?)answer[3] == "1";
+        var entries = new List<SseEntry>((answer.Length - AnswerParts) / EntryParts);
+        for (var i = AnswerParts; i + EntryParts <= answer.Length; i += EntryParts)
         {
             // Of a later version nothing but the chain is known. Left out, the event after it does not continue what came before: a gap is told.
             if ((string?)answer[i + 2] == "1")
             {
-                entries.Add(Entry(topic, answer.AsSpan(i, EntryParts)));
+                entries.Add(Entry(topic, now, answer.AsSpan(i, EntryParts)));
             }
         }
 
@@ -197,7 +215,26 @@ internal sealed partial class RedisBacklog : ISseBacklog, ISseRelay
 
     private string Key(string topic) => _options.KeyPrefix + topic;
 
-    private SseEntry Entry(string topic, ReadOnlySpan<RedisResult> parts)
+    private static SseEntry[] Stored(IReadOnlyList<SseAppend> appends, RedisResult[] answer)
+    {
+        var entries = new SseEntry[appends.Count];
+        for (var i = 0; i < entries.Length; i++)
+        {
+            entries[i] = new SseEntry
+            {
+                Id = (string)answer[i + 1]!,
+                PreviousId = (string)answer[i]!,
+                Frame = appends[i].Frame,
+                EventType = appends[i].EventType,
+                Key = appends[i].Key,
+                IsEnd = appends[i].Outcome is not null,
+            };
+        }
+
+        return entries;
+    }
+
+    private SseEntry Entry(string topic, long now, ReadOnlySpan<RedisResult> parts)
     {
         var frame = (byte[])parts[4]!;
         if (!StoredFrame.IsWhole(frame))
@@ -207,9 +244,11 @@ internal sealed partial class RedisBacklog : ISseBacklog, ISseRelay
             frame = [];
         }
 
+        var id = (string)parts[0]!;
         return new SseEntry
         {
-            Id = (string)parts[0]!,
+            Id = id,
+            Age = EntryId.Age(id, now),
             PreviousId = (string)parts[1]!,
             Frame = frame,
             EventType = TextOf(parts[3]),

@@ -18,11 +18,9 @@ internal sealed class RedisOptionsValidation : IValidateOptions<SseRedisOptions>
                 : null,
             options.Database < 0 ? $"{Prefix}{nameof(options.Database)} is {options.Database}; it must be zero or more, or null for the connection's own." : null,
             options.MaxEvents is < 1 or > 10_000_000 ? $"{Prefix}{nameof(options.MaxEvents)} is {options.MaxEvents}; it must be between 1 and 10000000." : null,
-            SpanFault(options.MaxAge, TimeSpan.FromSeconds(1), Prefix + nameof(options.MaxAge)),
-            SpanFault(options.TopicExpiry, TimeSpan.FromMinutes(1), Prefix + nameof(options.TopicExpiry)),
-            options.MaxAge > options.TopicExpiry && options.TopicExpiry != Timeout.InfiniteTimeSpan
-                ? $"{Prefix}{nameof(options.MaxAge)} is {options.MaxAge}, but an idle topic is dropped after {Prefix}{nameof(options.TopicExpiry)}, {options.TopicExpiry}. Raise the latter."
-                : null,
+            options.TopicExpiry == Timeout.InfiniteTimeSpan || (options.TopicExpiry >= TimeSpan.FromMinutes(1) && options.TopicExpiry <= TimeSpan.FromDays(3650))
+                ? null
+                : $"{Prefix}{nameof(options.TopicExpiry)} is {options.TopicExpiry}; it must be between {TimeSpan.FromMinutes(1)} and 3650 days, or Timeout.InfiniteTimeSpan.",
         ];
         var found = faults.OfType<string>().ToList();
         return found.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(found);
@@ -38,9 +36,4 @@ internal sealed class RedisOptionsValidation : IValidateOptions<SseRedisOptions>
             $"{Prefix}{nameof(options.Configuration)} names no server; give it a host and a port, such as 'localhost:6379'.",
         _ => null,
     };
-
-    private static string? SpanFault(TimeSpan value, TimeSpan least, string name) =>
-        value == Timeout.InfiniteTimeSpan || (value >= least && value <= TimeSpan.FromDays(3650))
-            ? null
-            : $"{name} is {value}; it must be between {least} and 3650 days, or Timeout.InfiniteTimeSpan.";
 }

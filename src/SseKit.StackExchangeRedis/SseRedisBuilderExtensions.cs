@@ -40,7 +40,8 @@ public static class SseRedisBuilderExtensions
         services.TryAddSingleton(provider => new RedisConnection(Options(provider), provider));
         services.TryAddSingleton(provider => new RedisProbe(provider.GetRequiredService<RedisConnection>(), Options(provider)));
         services.Replace(ServiceDescriptor.Singleton<ISseBacklog>(provider =>
-            new RedisBacklog(provider.GetRequiredService<RedisConnection>(), Options(provider), Logger(provider))));
+            new RedisBacklog(
+            provider.GetRequiredService<RedisConnection>(), Options(provider), provider.GetRequiredService<IOptions<SseOptions>>().Value, Logger(provider))));
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, RedisStart>(provider =>
             new RedisStart(provider.GetRequiredService<RedisProbe>(), Logger(provider))));
         return builder;

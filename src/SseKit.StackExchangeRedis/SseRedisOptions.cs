@@ -27,20 +27,16 @@ public sealed class SseRedisOptions
     public int? Database { get; set; }
 
     /// <summary>
-    /// How many events a topic keeps for replay. Default 1,000; 1 to 10,000,000. From 100 on Redis trims by whole blocks of up to 100 and
-    /// keeps a few more. The bytes of a topic can't be bounded in Redis: plan with this and the size of your events.
+    /// How many events a topic keeps for replay where no rule of <see cref="SseOptions.Retention"/> says it. Default 1,000; 1 to 10,000,000. From
+    /// 100 on Redis trims by whole blocks of up to 100 and keeps a few more. The bytes of a topic can't be bounded in Redis: plan with this and the
+    /// size of your events. Their age is bounded by <see cref="SseOptions.MaxEventAge"/> and its rules, by the clock of Redis; the memory is given
+    /// back with the next event of the topic, or with the topic.
     /// </summary>
     public int MaxEvents { get; set; } = 1_000;
 
     /// <summary>
-    /// After what time an event is no longer replayed. Default <see cref="Timeout.InfiniteTimeSpan"/>: never; else 1 s or more, by the clock of
-    /// Redis. The memory is given back with the next event of the topic, or with the topic.
-    /// </summary>
-    public TimeSpan MaxAge { get; set; } = Timeout.InfiniteTimeSpan;
-
-    /// <summary>
-    /// After what time a topic that nobody publishes to and nobody reads is dropped. Who comes back later is told of a gap. Default one day; 1
-    /// minute or more, or <see cref="Timeout.InfiniteTimeSpan"/> for never.
+    /// After what time a topic that nobody publishes to and nobody reads is dropped, but not before its events have reached their age where that
+    /// is bounded. Who comes back later is told of a gap. Default one day; 1 minute or more, or <see cref="Timeout.InfiniteTimeSpan"/> for never.
     /// </summary>
     public TimeSpan TopicExpiry { get; set; } = TimeSpan.FromDays(1);
 }

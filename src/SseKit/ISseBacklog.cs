@@ -11,7 +11,7 @@ namespace SseKit;
 /// <para><b>Continuity.</b> A reader believes that it has missed nothing after <c>L</c> only if the next entry's
 /// <see cref="SseEntry.PreviousId"/> is <c>L</c>, or <see cref="SseSlice.Head"/> is. So a store that trims, restarts, fails over or is
 /// wiped need not tell anybody: it must only never reuse an id, and never link an entry to one that did not precede it.</para>
-/// <para><b>Failure.</b> A throw from <see cref="AppendAsync"/> reaches the publisher and says that nothing was stored; where that is not
+/// <para><b>Failure.</b> A throw from <c>AppendAsync</c> reaches the publisher and says that nothing was stored; where that is not
 /// known, it is an <see cref="SseUnknownOutcomeException"/>. A throw from the other two ends the streams that waited
 /// for it so that the clients come back; readers that follow live try again by themselves.</para>
 /// </remarks>
@@ -27,6 +27,20 @@ public interface ISseBacklog
     /// </param>
     /// <returns>The entry, with the id that it was given. From then on every <see cref="ReadAsync"/> finds it until it is trimmed.</returns>
     ValueTask<SseEntry> AppendAsync(string topic, SseAppend append, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Stores several events in one step: all or nothing, one directly after the other, with one ring. A store that can't leaves this out: doing
+    /// it one by one would be neither.
+    /// </summary>
+    /// <param name="topic">The topic, as for one event.</param>
+    /// <param name="appends">The events; at least one. Their frames may lie in one array.</param>
+    /// <param name="cancellationToken">As for one event.</param>
+    /// <returns>The entries, in the order of the events, each the predecessor of the next.</returns>
+    /// <exception cref="ArgumentException">They are more than the topic keeps; nothing was stored.</exception>
+    /// <exception cref="NotSupportedException">The store can't do it; this is what it does unless it implements it.</exception>
+    ValueTask<IReadOnlyList<SseEntry>> AppendAsync(string topic, IReadOnlyList<SseAppend> appends, CancellationToken cancellationToken) =>
+        throw new NotSupportedException(
+            $"{GetType().Name} can't store several events in one step. Implement {nameof(ISseBacklog)}.{nameof(AppendAsync)} for a list, or publish the events one by one.");
 
     /// <summary>Reads entries in order.</summary>
     /// <param name="topic">The topic. Reading one that nobody has published to gives an empty slice with a head.</param>

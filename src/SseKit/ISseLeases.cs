@@ -7,10 +7,10 @@ namespace SseKit;
 /// <remarks>
 /// <para>The contract. All members are called from many threads and nodes at once, for the same topic too; each is one atomic step, of one order
 /// with the appends to the topic. Time is the store's.</para>
-/// <para><b>Fencing.</b> <see cref="ISseBacklog.AppendAsync"/> throws <see cref="SseFencedException"/>, and stores nothing, where the topic has a
-/// lease and <see cref="SseAppend.Fence"/> is not its number, where that or <see cref="SseAppend.Outcome"/> is given and the topic has no lease,
-/// where it has ended, and where it is to stop and the append is not its end. That a lease has run out is no reason while nobody has taken it
-/// over.</para>
+/// <para><b>Fencing.</b> Appending throws <see cref="SseFencedException"/>, and stores nothing, where the topic has a lease and
+/// <see cref="SseAppend.Fence"/> is not its number, where that or <see cref="SseAppend.Outcome"/> is given and the topic has no lease, where it has
+/// ended, and where it is to stop and the append is not its end. That a lease has run out is no reason while nobody has taken it over. Of
+/// several events that are appended together, the first has the fence of all, and only the last can be the end.</para>
 /// <para><b>The end.</b> An append with a <see cref="SseAppend.Outcome"/> stores the event and ends the lease with it, in one step. From then on
 /// <see cref="SseSlice.IsEnded"/> is true.</para>
 /// <para><b>Retention.</b> While a topic has a lease nothing of it is trimmed, and it is not dropped for being idle. <c>RetainFor</c> after the end,

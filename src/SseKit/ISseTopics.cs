@@ -10,7 +10,7 @@ public interface ISseTopics
     /// <param name="topic">The topic: 1–256 bytes of UTF-8 without control characters, compared ordinally.</param>
     /// <param name="item">
     /// The event, encoded before this method first awaits. It may carry no <see cref="SseEvent.EventId"/> (the topic gives the ids; put yours
-    /// into the data) and may not be a comment.
+    /// into the data), may not be a comment, and may take at most <see cref="SseOptions.MaxEventSize"/> bytes.
     /// </param>
     /// <param name="cancellationToken">Ends the attempt to store the event.</param>
     /// <returns>The event's id, once the backlog has the event; delivery goes on in the background.</returns>
@@ -18,6 +18,23 @@ public interface ISseTopics
     /// <exception cref="SseUnknownOutcomeException">The event was sent to the store, and whether it is stored is not known.</exception>
     /// <exception cref="InvalidOperationException">There are <see cref="SseOptions.MaxTopics"/> topics already, and this would be one more.</exception>
     ValueTask<string> PublishAsync(string topic, SseEvent item, CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Publishes several events in one step: all of them or none, one directly after the other, with nobody else's in between. What one of them
+    /// may not be, none of them may be.
+    /// </summary>
+    /// <param name="topic">The topic, as for one event.</param>
+    /// <param name="items">The events, as for one; encoded before this method first awaits. May be empty.</param>
+    /// <param name="cancellationToken">Ends the attempt to store the events.</param>
+    /// <returns>The events' ids, once the backlog has the events; delivery goes on in the background.</returns>
+    /// <exception cref="ArgumentException">
+    /// The topic's name or one of the events is not acceptable, or they are more than the topic keeps, so that the first would be gone before
+    /// anybody could read them; nothing was published.
+    /// </exception>
+    /// <exception cref="NotSupportedException">The topics live in an <see cref="ISseBacklog"/> that can't store several events in one step.</exception>
+    /// <exception cref="SseUnknownOutcomeException">The events were sent to the store, and whether they are stored is not known: all or none.</exception>
+    /// <exception cref="InvalidOperationException">There are <see cref="SseOptions.MaxTopics"/> topics already, and this would be one more.</exception>
+    ValueTask<IReadOnlyList<string>> PublishAsync(string topic, IReadOnlyList<SseEvent> items, CancellationToken cancellationToken = default);
 
     /// <summary>
     /// Sends an event to everyone who reads the topic at this moment, on all nodes, and keeps nothing of it: for what is worth nothing a moment
@@ -28,8 +45,8 @@ public interface ISseTopics
     /// To a subscriber that is up to date it comes after what the same caller has published before it. In memory it comes before what that
     /// caller publishes after it, too; from a store a node may have that at hand already.
     /// </remarks>
-    /// <param name="topic">The topic, as for <see cref="PublishAsync"/>.</param>
-    /// <param name="item">The event, as for <see cref="PublishAsync"/>. Filters see its type and its key.</param>
+    /// <param name="topic">The topic, as for <see cref="PublishAsync(string, SseEvent, CancellationToken)"/>.</param>
+    /// <param name="item">The event, as for <see cref="PublishAsync(string, SseEvent, CancellationToken)"/>. Filters see its type and its key.</param>
     /// <param name="cancellationToken">Ends the attempt to send it.</param>
     /// <returns>Completes when it is on its way. That nobody reads the topic is no failure.</returns>
     /// <exception cref="ArgumentException">The topic's name or the event is not acceptable.</exception>

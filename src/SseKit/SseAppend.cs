@@ -1,6 +1,6 @@
 namespace SseKit;
 
-/// <summary>What <see cref="ISseBacklog.AppendAsync"/> is to store: one event, encoded, without an id.</summary>
+/// <summary>What <see cref="ISseBacklog"/> is to store: one event, encoded, without an id.</summary>
 public readonly record struct SseAppend
 {
     /// <summary>

@@ -15,6 +15,12 @@ public readonly record struct SseEntry
     /// <summary>The bytes of <see cref="SseAppend.Frame"/>, unchanged.</summary>
     public required ReadOnlyMemory<byte> Frame { get; init; }
 
+    /// <summary>
+    /// How long ago it was stored, by the store's clock, for <see cref="SseOptions.MaxEventAge"/>: so that the clocks of nodes need not agree.
+    /// Zero, the default, where the store does not know; the node then counts from when it read the entry.
+    /// </summary>
+    public TimeSpan Age { get; init; }
+
     /// <summary>The event's type; null means <c>message</c>.</summary>
     public string? EventType { get; init; }
 

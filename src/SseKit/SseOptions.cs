@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
+using SseKit.Topics;
 
 namespace SseKit;
 
@@ -128,11 +129,56 @@ public sealed class SseOptions
     /// <summary>How many bytes of encoded events, and of their keys, a topic keeps for replay; the newest event is kept however large. Default 1 MiB; 1 KiB to 1 GiB.</summary>
     public long MaxBytesPerTopic { get; set; } = 1024 * 1024;
 
+    /// <summary>
+    /// After what time an event is no longer replayed; who comes back from before it is told of a gap. Default
+    /// <see cref="Timeout.InfiniteTimeSpan"/>: never; else 1 s to 365 days, kept to a tenth of a second. Its memory is given back after at most
+    /// a quarter more.
+    /// </summary>
+    public TimeSpan MaxEventAge { get; set; } = Timeout.InfiniteTimeSpan;
+
+    /// <summary>
+    /// How many bytes an event may take that is published to a topic, encoded and without its id; a larger one is refused. Default 1 MiB, since an
+    /// event that a topic could not keep beside another drives out all others; 1 KiB to 1 GiB. Streams that read no topic are not limited.
+    /// </summary>
+    public int MaxEventSize { get; set; } = 1024 * 1024;
+
+    /// <summary>
+    /// What is kept of topics for which <see cref="MaxEventsPerTopic"/>, <see cref="MaxBytesPerTopic"/> and <see cref="MaxEventAge"/> are not right.
+    /// The first rule that matches a topic counts, and what it leaves out is as those say. Default: no rules. With an own
+    /// <see cref="ISseBacklog"/> they too say what this node keeps at hand; a store may ask <see cref="FindRetentionRule"/> and keep to them itself.
+    /// </summary>
+    public IList<SseRetentionRule> Retention { get; } = [];
+
     /// <summary>How many topics the in-memory backlog holds. Default 10,000; 1 to 10,000,000. Publishing to one more fails.</summary>
     public int MaxTopics { get; set; } = 10_000;
+
+    /// <summary>
+    /// After what time the in-memory backlog drops a topic that nobody publishes to and nobody reads, so that topics of the past do not fill
+    /// <see cref="MaxTopics"/>. Who comes back later is told of a gap. Events are kept for <see cref="MaxEventAge"/> all the same where there is one.
+    /// Default 1 hour: longer than a client that wants to come back stays away, short enough for a topic per job. 1 minute to 365 days, or
+    /// <see cref="Timeout.InfiniteTimeSpan"/> for never; it may take a quarter longer.
+    /// </summary>
+    public TimeSpan IdleTopicTimeout { get; set; } = TimeSpan.FromHours(1);
 
     /// <summary>
     /// How often a node looks by itself into an own <see cref="ISseBacklog"/>, in case that a bell was missed. Default 5 s; 100 ms to one hour.
     /// </summary>
     public TimeSpan BacklogPollInterval { get; set; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>The rule of <see cref="Retention"/> that counts for a topic.</summary>
+    /// <param name="topic">The topic.</param>
+    /// <returns>The first one that matches; null when none does.</returns>
+    public SseRetentionRule? FindRetentionRule(string topic)
+    {
+        ArgumentNullException.ThrowIfNull(topic);
+        foreach (var rule in Retention)
+        {
+            if (TopicPattern.Matches(rule.Topic, topic))
+            {
+                return rule;
+            }
+        }
+
+        return null;
+    }
 }

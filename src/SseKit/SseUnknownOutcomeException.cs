@@ -1,7 +1,7 @@
 namespace SseKit;
 
 /// <summary>
-/// Thrown by <see cref="ISseTopics.PublishAsync"/> where the store can't tell whether it has the event: the connection broke, or the caller's
+/// Thrown by <c>ISseTopics.PublishAsync</c> where the store can't tell whether it has the event: the connection broke, or the caller's
 /// token was cancelled, after the event was sent and before the answer came. Any other exception from it says that nothing was stored.
 /// </summary>
 /// <remarks>Publishing again may publish twice. Where that matters, put an id of your own into the data, for readers to tell a repeat by.</remarks>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using StackExchange.Redis;
 
@@ -41,6 +42,62 @@ public sealed class PublishFaultTests : IAsyncLifetime
             Assert.Equal(i + 2, stored.Count);
             Assert.Equal((entry.Id, entry.PreviousId), (stored[^1].Id, stored[^1].PreviousId));
         }
+    }
+
+    [Fact]
+    public async Task Events_that_were_published_together_and_whose_answer_was_lost_are_sent_again_and_stored_once()
+    {
+        var (node, proxy) = await BehindProxyAsync();
+        for (var i = 0; i < 5; i++)
+        {
+            var other = i == 0 ? null : Node(_redis.Address);
+            proxy.OnLost = () => other is null ? Task.CompletedTask : PublishAsync(other, "after them");
+            proxy.LoseAnswerTo("data: answer lost");
+            var entries = await PublishTogetherAsync(node, "1", "answer lost", "3");
+
+            var stored = (await ReadAllAsync(node)).SkipLast(i == 0 ? 0 : 1).TakeLast(3);
+            Assert.Equal(entries.Select(entry => (entry.Id, entry.PreviousId)), stored.Select(entry => (entry.Id, entry.PreviousId)));
+            Assert.Equal(1 + ((i + 1) * 3) + i, (await ReadAllAsync(node)).Count);
+        }
+    }
+
+    [Fact]
+    public async Task When_some_of_those_that_were_published_together_are_trimmed_already_the_outcome_is_unknown()
+    {
+        var (node, proxy) = await BehindProxyAsync(options => options.MaxEvents = 3);
+        var other = Node(_redis.Address, options => options.MaxEvents = 3);
+        proxy.OnLost = () => PublishAsync(other, "after them");
+        proxy.LoseAnswerTo("data: answer lost");
+
+        await Assert.ThrowsAsync<SseUnknownOutcomeException>(() => PublishTogetherAsync(node, "1", "answer lost", "3"));
+        Assert.Equal(["data: answer lost\n", "data: 3\n", "data: after them\n"], (await ReadAllAsync(node)).Select(entry => Encoding.UTF8.GetString(entry.Frame.Span)));
+    }
+
+    [Fact]
+    public async Task A_full_redis_stores_none_of_those_that_are_published_together()
+    {
+        var node = Node(_redis.Address);
+        await PublishAsync(node, "1");
+        await _redis.ExecuteAsync("CONFIG", "SET", "maxmemory", "1");
+        await Assert.ThrowsAsync<RedisServerException>(() => PublishTogetherAsync(node, "2", "3"));
+        Assert.Single(await ReadAllAsync(node));
+
+        // Wherever in the script the memory ends.
+        var large = new string('x', 300_000);
+        var refusals = 0;
+        for (var room = 0; room < 3_000_000; room += 200_000)
+        {
+            await _redis.ExecuteAsync("CONFIG", "SET", "maxmemory", "0");
+            await _redis.ExecuteAsync("DEL", "sse:orders");
+            await PublishAsync(node, "1");
+            var memory = ((string)(await _redis.ExecuteAsync("INFO", "memory"))!).Split("used_memory:")[1].Split('\r')[0];
+            await _redis.ExecuteAsync("CONFIG", "SET", "maxmemory", long.Parse(memory, CultureInfo.InvariantCulture) + room);
+            var refused = await Record.ExceptionAsync(() => PublishTogetherAsync(node, large, large, large));
+            Assert.Equal(refused is null ? 4 : 1, (await ReadAllAsync(node)).Count);
+            refusals += refused is null ? 0 : 1;
+        }
+
+        Assert.InRange(refusals, 1, 14);
     }
 
     [Fact]
@@ -175,6 +232,9 @@ public sealed class PublishFaultTests : IAsyncLifetime
 
     private static async Task<SseEntry> PublishAsync(RedisNode node, string data, CancellationToken? token = null) =>
         await node.Backlog.AppendAsync("orders", new SseAppend { Frame = Encoding.UTF8.GetBytes($"data: {data}\n") }, token ?? Stop);
+
+    private static Task<IReadOnlyList<SseEntry>> PublishTogetherAsync(RedisNode node, params string[] data) =>
+        node.Backlog.AppendAsync("orders", [.. data.Select(one => new SseAppend { Frame = Encoding.UTF8.GetBytes($"data: {one}\n") })], Stop).AsTask().WaitAsync(Guard, Stop);
 
     private static async Task<IReadOnlyList<SseEntry>> ReadAllAsync(RedisNode node)
     {

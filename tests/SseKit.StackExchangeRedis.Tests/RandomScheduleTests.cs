@@ -50,6 +50,7 @@ public sealed class RandomScheduleTests
 
         private readonly ConcurrentQueue<string> _history = new();
         private readonly ConcurrentDictionary<int, string> _published = new();
+        private readonly ConcurrentQueue<List<int>> _together = new();
         private readonly List<List<int>> _epochs = [];
         private readonly List<List<object>> _received = [.. Enumerable.Range(0, Clients).Select(_ => new List<object>())];
         private readonly List<(ServiceProvider Services, RedisProxy Proxy)> _nodes = [];
@@ -111,7 +112,7 @@ public sealed class RandomScheduleTests
             {
                 var number = Interlocked.Increment(ref _next);
                 _last = number;
-                return await PublishAsync(0, number, Stop) == "confirmed";
+                return await PublishAsync(0, [number], Stop) == "confirmed";
             });
             await Task.WhenAll(_arrived.Select(arrived => arrived.Task)).WaitAsync(Rest, Stop);
             await _receiving.CancelAsync();
@@ -124,6 +125,15 @@ public sealed class RandomScheduleTests
             foreach (var (epoch, index) in _epochs.Select((numbers, index) => (numbers, index)))
             {
                 Require(epoch.Distinct().Count() == epoch.Count, $"Epoch {index} holds an event twice.");
+            }
+
+            foreach (var epoch in _epochs)
+            {
+                var held = epoch.ToHashSet();
+                foreach (var numbers in _together.Where(numbers => numbers.Exists(held.Contains)))
+                {
+                    Require(IsRunOf(numbers, epoch), $"Of {string.Join(' ', numbers)}, published together, some were not stored, or others between them.");
+                }
             }
 
             var stored = _epochs.SelectMany(numbers => numbers).ToHashSet();
@@ -280,19 +290,30 @@ public sealed class RandomScheduleTests
                 var burst = Random.Shared.Next(1, 10);
                 for (var i = 0; i < burst; i++)
                 {
-                    await PublishAsync(node, Interlocked.Increment(ref _next), CancellationToken.None);
+                    var together = Random.Shared.Next(4) > 0 ? 1 : Random.Shared.Next(2, 6);
+                    var last = Interlocked.Add(ref _next, together);
+                    await PublishAsync(node, [.. Enumerable.Range(last - together + 1, together)], CancellationToken.None);
                 }
 
                 await Task.Delay(Random.Shared.Next(30), CancellationToken.None);
             }
         }
 
-        private async Task<string> PublishAsync(int node, int number, CancellationToken stop)
+        private async Task<string> PublishAsync(int node, List<int> numbers, CancellationToken stop)
         {
             string outcome;
             try
             {
-                await _nodes[node].Services.GetRequiredService<ISseTopics>().PublishAsync("numbers", $"{number}", stop);
+                var topics = _nodes[node].Services.GetRequiredService<ISseTopics>();
+                if (numbers.Count == 1)
+                {
+                    await topics.PublishAsync("numbers", $"{numbers[0]}", stop);
+                }
+                else
+                {
+                    await topics.PublishAsync("numbers", [.. numbers.Select(number => new SseEvent($"{number}"))], stop);
+                }
+
                 outcome = "confirmed";
             }
             catch (SseUnknownOutcomeException)
@@ -304,8 +325,9 @@ public sealed class RandomScheduleTests
                 outcome = "refused";
             }
 
-            _published[number] = outcome;
-            Say($"node {node} published {number}: {outcome}");
+            numbers.ForEach(number => _published[number] = outcome);
+            _together.Enqueue(numbers);
+            Say($"node {node} published {string.Join(' ', numbers)}: {outcome}");
             return outcome;
         }
 

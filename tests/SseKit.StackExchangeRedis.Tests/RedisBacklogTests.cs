@@ -89,7 +89,7 @@ public sealed class RedisBacklogTests(SharedRedis redis) : IClassFixture<SharedR
     [Fact]
     public async Task What_is_too_old_is_not_replayed_and_given_back_with_the_next_event()
     {
-        var node = Node(options => options.MaxAge = TimeSpan.FromHours(1));
+        var node = Node(topics: new SseOptions { MaxEventAge = TimeSpan.FromHours(1) });
         var now = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
         var hour = (long)TimeSpan.FromHours(1).TotalMilliseconds;
         var previous = "origin";
@@ -103,11 +103,73 @@ public sealed class RedisBacklogTests(SharedRedis redis) : IClassFixture<SharedR
         previous = $"{now - hour + 60_000}-0-x";
         var entry = Assert.Single(await ReadAllAsync(node));
         Assert.Equal(previous, entry.Id);
+        Assert.InRange(entry.Age, TimeSpan.FromMinutes(59), TimeSpan.FromMinutes(60));
         Assert.Equal(previous, (await node.Backlog.ReadAsync("orders", $"{now - (2 * hour)}-149-x", 10, Stop)).Entries[0].Id);
 
         // Whole blocks go, of up to a hundred.
         await PublishAsync(node, "young");
         Assert.InRange((long)await Server.ExecuteAsync("XLEN", Key), 2, 101);
+    }
+
+    [Fact]
+    public async Task The_rules_for_topics_hold_in_redis_too()
+    {
+        var topics = new SseOptions { MaxEventAge = TimeSpan.FromHours(1) };
+        topics.Retention.Add(new SseRetentionRule { Topic = "orders", MaxEvents = 3, MaxAge = TimeSpan.FromDays(30) });
+        topics.Retention.Add(new SseRetentionRule { Topic = "jobs/*", MaxEvents = 4, MaxAge = Timeout.InfiniteTimeSpan });
+        var node = Node(options => (options.MaxEvents, options.TopicExpiry) = (5, TimeSpan.FromDays(1)), topics);
+        foreach (var (topic, kept, days) in new[] { ("orders", 3, 30), ("jobs/1", 4, 1), ("others", 5, 1) })
+        {
+            for (var i = 0; i < 8; i++)
+            {
+                await node.Backlog.AppendAsync(topic, new SseAppend { Frame = "data: 1\n"u8.ToArray() }, Stop);
+            }
+
+            Assert.Equal(kept, (long)await Server.ExecuteAsync("XLEN", _prefix + topic));
+
+            // Not dropped before what it keeps is too old.
+            Assert.InRange((long)await Server.ExecuteAsync("PTTL", _prefix + topic), (days * 86_400_000L) - 600_000, days * 86_400_000L);
+        }
+    }
+
+    [Fact]
+    public async Task Entries_say_how_old_they_are_by_the_clock_of_redis()
+    {
+        var node = Node();
+        var now = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
+        await ForeignAsync($"{now - 600_000}-0", "v", "1", "w", "x", "p", "origin", "t", "", "f", "data: old\n");
+        await ForeignAsync("18446744073709551615-1", "v", "1", "w", "y", "p", "x", "t", "", "f", "data: of the future\n");
+
+        var entries = await ReadAllAsync(node);
+        Assert.InRange(entries[0].Age, TimeSpan.FromMinutes(9.9), TimeSpan.FromMinutes(15));
+        Assert.Equal(TimeSpan.Zero, entries[1].Age);
+    }
+
+    [Fact]
+    public async Task Events_that_are_appended_together_are_one_round_trip_and_one_ring()
+    {
+        var node = Node();
+        await PublishAsync(node, "first");
+        var scripts = await Server.CallsAsync("evalsha");
+        var rings = await Server.CallsAsync("publish");
+        await node.Backlog.AppendAsync("orders", [.. Enumerable.Range(0, 100).Select(i => Frame($"{i}"))], Stop);
+
+        Assert.Equal(1, await Server.CallsAsync("evalsha") - scripts);
+        Assert.Equal(1, await Server.CallsAsync("publish") - rings);
+        var entries = await ReadAllAsync(node);
+        Assert.Equal(101, entries.Count);
+        Assert.Equal(entries.SkipLast(1).Select(entry => entry.Id), entries.Skip(1).Select(entry => entry.PreviousId));
+    }
+
+    [Fact]
+    public async Task More_events_together_than_are_kept_are_refused_by_name()
+    {
+        var topics = new SseOptions();
+        topics.Retention.Add(new SseRetentionRule { Topic = "orders", MaxEvents = 3 });
+        var node = Node(topics: topics);
+        var refused = await Assert.ThrowsAsync<ArgumentException>(async () => await node.Backlog.AppendAsync("orders", [.. Enumerable.Range(0, 4).Select(i => Frame($"{i}"))], Stop));
+        Assert.All(new[] { "4 events", "'orders'", "SseRedisOptions.MaxEvents", "SseOptions.Retention" }, text => Assert.Contains(text, refused.Message));
+        Assert.Empty(await ReadAllAsync(node));
     }
 
     [Fact]
@@ -328,13 +390,13 @@ public sealed class RedisBacklogTests(SharedRedis redis) : IClassFixture<SharedR
         }
     }
 
-    private RedisNode Node(Action<SseRedisOptions>? configure = null)
+    private RedisNode Node(Action<SseRedisOptions>? configure = null, SseOptions? topics = null)
     {
         var node = RedisNode.On(Server, options =>
         {
             options.KeyPrefix = _prefix;
             configure?.Invoke(options);
-        });
+        }, topics);
         _open.Add(node);
         return node;
     }
@@ -342,7 +404,9 @@ public sealed class RedisBacklogTests(SharedRedis redis) : IClassFixture<SharedR
     private async Task ForeignAsync(string id, params object[] fields) => await Server.ExecuteAsync("XADD", [Key, id, .. fields]);
 
     private static async Task<SseEntry> PublishAsync(RedisNode node, string data) =>
-        await node.Backlog.AppendAsync("orders", new SseAppend { Frame = Encoding.UTF8.GetBytes($"data: {data}\n") }, Stop);
+        await node.Backlog.AppendAsync("orders", Frame(data), Stop);
+
+    private static SseAppend Frame(string data) => new() { Frame = Encoding.UTF8.GetBytes($"data: {data}\n") };
 
     private static IEnumerable<string> Frames(IEnumerable<SseEntry> entries) => entries.Select(entry => Encoding.UTF8.GetString(entry.Frame.Span));
 

@@ -9,23 +9,23 @@ internal sealed class RedisNode : IAsyncDisposable
 {
     private readonly RedisConnection _connection;
 
-    private RedisNode(SseRedisOptions options)
+    private RedisNode(SseRedisOptions options, SseOptions topics)
     {
         _connection = new RedisConnection(options, null!);
-        Backlog = new RedisBacklog(_connection, options, Logged);
+        Backlog = new RedisBacklog(_connection, options, topics, Logged);
     }
 
     public RedisBacklog Backlog { get; }
 
     public LogList Logged { get; } = new();
 
-    public static RedisNode On(RedisServer server, Action<SseRedisOptions>? configure = null) => On(server.Address, configure);
+    public static RedisNode On(RedisServer server, Action<SseRedisOptions>? configure = null, SseOptions? topics = null) => On(server.Address, configure, topics);
 
-    public static RedisNode On(string address, Action<SseRedisOptions>? configure = null)
+    public static RedisNode On(string address, Action<SseRedisOptions>? configure = null, SseOptions? topics = null)
     {
         var options = new SseRedisOptions { Configuration = ConfigurationOptions.Parse(address) };
         configure?.Invoke(options);
-        return new RedisNode(options);
+        return new RedisNode(options, topics ?? new SseOptions());
     }
 
     public async Task<IConnectionMultiplexer> ConnectionAsync() => (await _connection.GetAsync(CancellationToken.None)).Connection;

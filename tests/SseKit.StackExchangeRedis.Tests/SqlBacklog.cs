@@ -29,23 +29,34 @@ internal sealed class SqlBacklog : ISseBacklog
             """);
     }
 
-    public ValueTask<SseEntry> AppendAsync(string topic, SseAppend append, CancellationToken cancellationToken)
+    public async ValueTask<SseEntry> AppendAsync(string topic, SseAppend append, CancellationToken cancellationToken) =>
+        (await AppendAsync(topic, [append], cancellationToken))[0];
+
+    // One transaction for all of them: that they come together or not at all is the database's business.
+    public ValueTask<IReadOnlyList<SseEntry>> AppendAsync(string topic, IReadOnlyList<SseAppend> appends, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        SseEntry entry;
+        var entries = new List<SseEntry>();
         using (var connection = Open())
         {
             // Locks the head row, here with all of the database; elsewhere SELECT … FOR UPDATE.
             using var transaction = connection.BeginTransaction();
             var (head, position) = Head(connection, transaction, topic);
-            entry = new SseEntry { Id = NewId(), PreviousId = head, Frame = append.Frame, EventType = append.EventType, Key = append.Key };
+            foreach (var append in appends)
+            {
+                var entry = new SseEntry { Id = NewId(), PreviousId = head, Frame = append.Frame, EventType = append.EventType, Key = append.Key };
+                Execute(connection, transaction, "INSERT INTO sse_events VALUES ($topic, $position, $id, $previous, $type, $key, $frame)",
+                    ("$topic", topic), ("$position", ++position), ("$id", entry.Id), ("$previous", head), ("$type", append.EventType),
+                    ("$key", append.Key), ("$frame", append.Frame.ToArray()));
+                head = entry.Id;
+                entries.Add(entry);
+            }
+
             Execute(connection, transaction, """
-                INSERT INTO sse_events VALUES ($topic, $position, $id, $previous, $type, $key, $frame);
-                UPDATE sse_heads SET head = $id, position = $position WHERE topic = $topic;
+                UPDATE sse_heads SET head = $head, position = $position WHERE topic = $topic;
                 DELETE FROM sse_events WHERE topic = $topic AND position <= $position - $keep;
                 """,
-                ("$topic", topic), ("$position", position + 1), ("$id", entry.Id), ("$previous", head), ("$type", append.EventType),
-                ("$key", append.Key), ("$frame", append.Frame.ToArray()), ("$keep", _maxEvents));
+                ("$topic", topic), ("$head", head), ("$position", position), ("$keep", _maxEvents));
             transaction.Commit();
         }
 
@@ -54,7 +65,7 @@ internal sealed class SqlBacklog : ISseBacklog
             grown();
         }
 
-        return ValueTask.FromResult(entry);
+        return ValueTask.FromResult<IReadOnlyList<SseEntry>>(entries);
     }
 
     public ValueTask<SseSlice> ReadAsync(string topic, string? after, int max, CancellationToken cancellationToken)

@@ -3,8 +3,8 @@ max = tonumber(max)
 
 -- A topic with a lease keeps all that it has for as long as the lease says, however much it is read.
 local fence, ending = unpack(redis.call('HMGET', lease, 'fence', 'end'))
-local answer = { head(w), 0, '' }
-if ending and ending == answer[1] then answer[3] = '1' end
+local answer = { head(w), 0, now(), '' }
+if ending and ending == answer[1] then answer[4] = '1' end
 if fence then
     max_age = '0'
 else

@@ -103,7 +103,7 @@ internal sealed class SseMetrics
 
     public void Gap(string reason) => _gaps.Add(1, new KeyValuePair<string, object?>("ssekit.gap.reason", reason));
 
-    public void Published() => _published.Add(1);
+    public void Published(int events = 1) => _published.Add(events);
 
     private static TagList TagsOf(string? route)
     {

@@ -1,11 +1,17 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
+using SseKit.Topics;
 
 namespace SseKit.Streaming;
 
 /// <summary>Refuses settings that can't work when the app starts, all at once, each with its name, its value and the cure.</summary>
 internal sealed class SseOptionsValidation(IOptions<HostOptions> host) : IValidateOptions<SseOptions>
 {
+    private const int MostEvents = 10_000_000;
+    private const int LeastBytes = 1024;
+    private const int MostBytes = 1024 * 1024 * 1024;
+    private static readonly TimeSpan LongestAge = TimeSpan.FromDays(365);
+
     public ValidateOptionsResult Validate(string? name, SseOptions options)
     {
         const string Prefix = nameof(SseOptions) + ".";
@@ -30,8 +36,11 @@ internal sealed class SseOptionsValidation(IOptions<HostOptions> host) : IValida
                 ? null
                 : $"{Prefix}{nameof(options.WriteTimeout)} is {options.WriteTimeout}; it must be between 1 s and 1 hour, or Timeout.InfiniteTimeSpan for no limit.",
             StreamChoices.GapTypeFault(options.GapEventType, Prefix + nameof(options.GapEventType)),
-            Range(options.MaxEventsPerTopic, 1, 10_000_000, Prefix + nameof(options.MaxEventsPerTopic)),
-            Range(options.MaxBytesPerTopic, 1024, 1024 * 1024 * 1024, Prefix + nameof(options.MaxBytesPerTopic)),
+            Range(options.MaxEventsPerTopic, 1, MostEvents, Prefix + nameof(options.MaxEventsPerTopic)),
+            Range(options.MaxBytesPerTopic, LeastBytes, MostBytes, Prefix + nameof(options.MaxBytesPerTopic)),
+            Range(options.MaxEventSize, LeastBytes, MostBytes, Prefix + nameof(options.MaxEventSize)),
+            AgeFault(options.MaxEventAge, Prefix + nameof(options.MaxEventAge)),
+            .. options.Retention.SelectMany((rule, index) => RetentionFaults(rule, index, options.Retention)),
             Range(options.MaxTopics, 1, 10_000_000, Prefix + nameof(options.MaxTopics)),
             StreamChoices.GapTypeFault(options.EndEventType, Prefix + nameof(options.EndEventType), "end"),
             options.EndEventType == options.GapEventType
@@ -46,10 +55,40 @@ internal sealed class SseOptionsValidation(IOptions<HostOptions> host) : IValida
             options.BacklogPollInterval < TimeSpan.FromMilliseconds(100) || options.BacklogPollInterval > TimeSpan.FromHours(1)
                 ? $"{Prefix}{nameof(options.BacklogPollInterval)} is {options.BacklogPollInterval}; it must be between 100 ms and 1 hour."
                 : null,
+            options.IdleTopicTimeout == Timeout.InfiniteTimeSpan || (options.IdleTopicTimeout >= TimeSpan.FromMinutes(1) && options.IdleTopicTimeout <= LongestAge)
+                ? null
+                : $"{Prefix}{nameof(options.IdleTopicTimeout)} is {options.IdleTopicTimeout}; it must be between 1 minute and 365 days, or Timeout.InfiniteTimeSpan for never.",
         ];
         var found = faults.OfType<string>().ToList();
         return found.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(found);
     }
+
+    private static IEnumerable<string?> RetentionFaults(SseRetentionRule rule, int index, IList<SseRetentionRule> rules)
+    {
+        var name = $"{nameof(SseOptions)}.{nameof(SseOptions.Retention)}[{index}]";
+        if (rule is null)
+        {
+            return [$"{name} is null; leave it out."];
+        }
+
+        var topic = TopicPattern.Fault(rule.Topic);
+        var first = rules.Take(index).FirstOrDefault(earlier => earlier is not null && TopicPattern.Covers(earlier.Topic, rule.Topic));
+        return
+        [
+            topic is null ? null : $"{name}.{nameof(rule.Topic)} {topic}",
+            topic is null && first is not null
+                ? $"{name}.{nameof(rule.Topic)} is '{rule.Topic}', but '{first.Topic}' comes before it and matches all that it does. Put it first, or leave it out."
+                : null,
+            rule.MaxEvents is { } events ? Range(events, 1, MostEvents, $"{name}.{nameof(rule.MaxEvents)}") : null,
+            rule.MaxBytes is { } bytes ? Range(bytes, LeastBytes, MostBytes, $"{name}.{nameof(rule.MaxBytes)}") : null,
+            rule.MaxAge is { } age ? AgeFault(age, $"{name}.{nameof(rule.MaxAge)}") : null,
+        ];
+    }
+
+    private static string? AgeFault(TimeSpan age, string name) =>
+        age == Timeout.InfiniteTimeSpan || (age >= TimeSpan.FromSeconds(1) && age <= LongestAge)
+            ? null
+            : $"{name} is {age}; it must be between 1 s and 365 days, or Timeout.InfiniteTimeSpan for no limit.";
 
     private static string? Range(long value, long least, long most, string name) =>
         value >= least && value <= most ? null : $"{name} is {value}; it must be between {least} and {most}.";

@@ -8,8 +8,8 @@ internal sealed class FeedLog : TopicLog
     private readonly Dictionary<string, long> _positions = new(StringComparer.Ordinal);
     private string _baseId;
 
-    public FeedLog(string headId, bool isEnded, int maxEvents, long maxBytes)
-        : base(maxEvents, maxBytes)
+    public FeedLog(string headId, TopicRetention retention, TimeProvider time, bool isEnded = false)
+        : base(retention, time)
     {
         _baseId = headId;
         _positions.Add(headId, Base);
@@ -19,31 +19,40 @@ internal sealed class FeedLog : TopicLog
     /// <summary>Adds what the store has after the newest event; false when the store's entries do not continue it.</summary>
     public bool TryAppend(IReadOnlyList<SseEntry> entries)
     {
-        foreach (var entry in entries)
+        WaiterQueue.Batch waiting = default;
+        try
         {
-            WaiterQueue.Batch waiting;
             lock (Gate)
             {
-                if (!string.Equals(entry.PreviousId, IdOf(Head), StringComparison.Ordinal))
+                for (var i = 0; i < entries.Count; i++)
                 {
-                    return false;
-                }
+                    var entry = entries[i];
+                    if (!string.Equals(entry.PreviousId, IdOf(Head), StringComparison.Ordinal))
+                    {
+                        return false;
+                    }
 
-                // The position first: an id that is there already would be a store that repeats itself.
-                if (!FieldRules.IsTopicId(entry.Id) || !_positions.TryAdd(entry.Id, Head + 1))
-                {
-                    throw new InvalidOperationException(
-                        $"The backlog gave the id '{entry.Id}', which is repeated or not 1 to {FieldRules.MaxTopicIdLength} characters of [0-9A-Za-z._-]. See {nameof(ISseBacklog)}.");
-                }
+                    // The position first: an id that is there already would be a store that repeats itself.
+                    if (!FieldRules.IsTopicId(entry.Id) || !_positions.TryAdd(entry.Id, Head + 1))
+                    {
+                        throw new InvalidOperationException(
+                            $"The backlog gave the id '{entry.Id}', which is repeated or not 1 to {FieldRules.MaxTopicIdLength} characters of [0-9A-Za-z._-]. See {nameof(ISseBacklog)}.");
+                    }
 
-                waiting = Append(entry.Frame.Span, entry.Id, entry.Id, entry.EventType, entry.Key);
-                IsEnded = entry.IsEnd;
+                    // The first takes all who wait: nobody can begin to meanwhile.
+                    var woken = Append(entry.Frame.Span, entry.Id, entry.Id, entry.EventType, entry.Key, entry.Age);
+                    waiting = i == 0 ? woken : waiting;
+                    IsEnded = entry.IsEnd;
+                }
             }
 
+            return true;
+        }
+        finally
+        {
+            // Once for a page, and also for what came before an entry that does not continue it.
             waiting.Wake();
         }
-
-        return true;
     }
 
     /// <summary>Begins anew behind <paramref name="id"/>, because the store's entries do not continue what is here.</summary>

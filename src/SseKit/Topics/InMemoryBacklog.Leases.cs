@@ -3,7 +3,6 @@ namespace SseKit.Topics;
 /// <summary>Producers in memory. A lease holds its topic as a reader does, until both go.</summary>
 internal sealed partial class InMemoryBacklog : ISseLeases
 {
-    private readonly TimeProvider _time = time ?? TimeProvider.System;
     private readonly HashSet<MemoryTopic> _leased = [];
     private long _fences;
     private ITimer? _leaseSweep;
@@ -80,7 +79,7 @@ internal sealed partial class InMemoryBacklog : ISseLeases
 
     private void Schedule(long? at)
     {
-        if (at is not { } due || (_leaseSweep is not null && _leaseSweepAt <= due))
+        if (at is not { } due || _disposed || (_leaseSweep is not null && _leaseSweepAt <= due))
         {
             return;
         }
@@ -90,7 +89,10 @@ internal sealed partial class InMemoryBacklog : ISseLeases
 
         // Up to the next whole millisecond: a timer knows nothing shorter, and one that comes too early would come again and again.
         var wait = TimeSpan.FromMilliseconds(Math.Max(1, Math.Ceiling(_time.GetElapsedTime(_time.GetTimestamp(), due).TotalMilliseconds)));
-        _leaseSweep = _time.CreateTimer(static backlog => ((InMemoryBacklog)backlog!).SweepLeases(), this, wait, Timeout.InfiniteTimeSpan);
+        using (ExecutionContext.SuppressFlow())
+        {
+            _leaseSweep = _time.CreateTimer(static backlog => ((InMemoryBacklog)backlog!).SweepLeases(), this, wait, Timeout.InfiniteTimeSpan);
+        }
     }
 
     private void SweepLeases()

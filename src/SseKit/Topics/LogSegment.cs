@@ -36,7 +36,7 @@ internal sealed class LogSegment(long first, int capacity) : IFrameRun
 
     public static int FrameLength(int bodyLength, string id) => bodyLength + "id: "u8.Length + id.Length + 2;
 
-    public bool TryAppend(ReadOnlySpan<byte> body, string id, string? storedId, string? eventType, string? key)
+    public bool TryAppend(ReadOnlySpan<byte> body, string id, string? storedId, string? eventType, string? key, int at)
     {
         var start = _count == 0 ? 0 : _entries[_count - 1].End;
         var length = FrameLength(body.Length, id);
@@ -60,7 +60,7 @@ internal sealed class LogSegment(long first, int capacity) : IFrameRun
             Volatile.Write(ref _entries, larger);
         }
 
-        _entries[_count] = new LogEntry(start, start + body.Length, start + length, storedId, eventType, key);
+        _entries[_count] = new LogEntry(start, start + body.Length, start + length, at, storedId, eventType, key);
         Volatile.Write(ref _count, _count + 1);
         return true;
     }

@@ -56,6 +56,25 @@ internal sealed partial class MemoryTopic
         }
     }
 
+    /// <summary>Refuses whoever is not the producer. Under the gate.</summary>
+    private void CheckFence(long? fence, SseProducerState? outcome)
+    {
+        if ((_lease is not null || fence is not null || outcome is not null) && _lease?.Admits(fence, outcome) is not true)
+        {
+            throw new SseFencedException(Name);
+        }
+    }
+
+    /// <summary>Ends the lease with the event that was just added, if that is the end. Under the gate.</summary>
+    private void EndWith(SseProducerState? outcome, string id)
+    {
+        if (outcome is { } state)
+        {
+            _lease!.End(state, id);
+            IsEnded = true;
+        }
+    }
+
     /// <summary>Forgets the lease: whoever still publishes under it is refused.</summary>
     public void Unlease()
     {

@@ -7,7 +7,7 @@ namespace SseKit.Topics;
 /// A topic whose log is all there is of it. Ids are an origin, drawn when the topic comes to be and never again, and the sequence number: so
 /// an id of another topic, or of this one before a restart, is not mistaken for one of its own, and finding a place is arithmetic.
 /// </summary>
-internal sealed partial class MemoryTopic(string name, int maxEvents, long maxBytes) : TopicLog(maxEvents, maxBytes)
+internal sealed partial class MemoryTopic(string name, TopicRetention retention, TimeProvider time) : TopicLog(retention, time)
 {
     // 12 characters of 62 are 71 bits: a collision within a billion topics has odds of about one in two thousand.
     private readonly string _origin = RandomNumberGenerator.GetString("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", 12);
@@ -17,6 +17,9 @@ internal sealed partial class MemoryTopic(string name, int maxEvents, long maxBy
 
     /// <summary>How many read it. Kept by the backlog, under the backlog's gate.</summary>
     public int Readers { get; set; }
+
+    /// <summary>At which of the backlog's sweeps it was used last, once nobody reads it. Kept as <see cref="Readers"/> is.</summary>
+    public int LastUsed { get; set; }
 
     /// <summary>How many of these are subscriptions, and not a publisher's step that is over in a moment. Kept as <see cref="Readers"/> is.</summary>
     public int Subscribers { get; set; }
@@ -50,10 +53,60 @@ internal sealed partial class MemoryTopic(string name, int maxEvents, long maxBy
         };
     }
 
+    /// <summary>Adds several events; nobody sees one of them without the rest.</summary>
+    /// <exception cref="ArgumentException">They are more than is kept.</exception>
+    public SseEntry[] Append(IReadOnlyList<SseAppend> appends)
+    {
+        var entries = new SseEntry[appends.Count];
+        WaiterQueue.Batch waiting = default;
+        Action? bell;
+        lock (Gate)
+        {
+            CheckFence(appends[0].Fence, appends[^1].Outcome);
+            var bytes = 0L;
+            for (var i = 0; i < entries.Length; i++)
+            {
+                var id = IdOf(Head + i + 1);
+                bytes += LogEntry.SizeOf(LogSegment.FrameLength(appends[i].Frame.Length, id), appends[i].Key);
+                entries[i] = new SseEntry
+                {
+                    Id = id,
+                    PreviousId = i == 0 ? IdOf(Head) : entries[i - 1].Id,
+                    Frame = appends[i].Frame,
+                    EventType = appends[i].EventType,
+                    Key = appends[i].Key,
+                    IsEnd = appends[i].Outcome is not null,
+                };
+            }
+
+            if (entries.Length > 1 && !KeepsAll && !Holds(entries.Length, bytes))
+            {
+                throw new ArgumentException(
+                    $"{entries.Length} events of {bytes} bytes are more than the topic '{Name}' keeps: the first would be gone before anybody could read them, so none was published. Publish fewer at once, or raise SseOptions.MaxEventsPerTopic, SseOptions.MaxBytesPerTopic or the topic's rule in SseOptions.Retention.",
+                    nameof(appends));
+            }
+
+            for (var i = 0; i < entries.Length; i++)
+            {
+                // The first takes all who wait: nobody can begin to meanwhile.
+                var woken = Append(entries[i].Frame.Span, entries[i].Id, storedId: null, entries[i].EventType, entries[i].Key);
+                waiting = i == 0 ? woken : waiting;
+            }
+
+            EndWith(appends[^1].Outcome, entries[^1].Id);
+            bell = _grown;
+        }
+
+        waiting.Wake();
+        bell?.Invoke();
+        return entries;
+    }
+
     public SseSlice Read(string? after, int max)
     {
         lock (Gate)
         {
+            DropAged();
             if (after is null || FindPosition(after, out var position) != TopicLookup.Found)
             {
                 position = Base;
@@ -104,20 +157,11 @@ internal sealed partial class MemoryTopic(string name, int maxEvents, long maxBy
         Action? grown;
         lock (Gate)
         {
-            if ((_lease is not null || fence is not null || outcome is not null) && _lease?.Admits(fence, outcome) is not true)
-            {
-                throw new SseFencedException(Name);
-            }
-
+            CheckFence(fence, outcome);
             previousId = linked ? IdOf(Head) : "";
             id = IdOf(Head + 1);
             waiting = Append(body, id, storedId: null, eventType, key);
-            if (outcome is { } state)
-            {
-                _lease!.End(state, id);
-                IsEnded = true;
-            }
-
+            EndWith(outcome, id);
             grown = _grown;
         }
 

@@ -45,8 +45,7 @@ internal sealed class SseTopics : ISseTopics
             return ValueTask.FromCanceled<string>(cancellationToken);
         }
 
-        var body = ScratchFrames.Rent();
-        EventFrame.WriteBody(body, item, _json);
+        var body = Encode(item);
         if (_memory is not null)
         {
             using var trace = PublishTrace.Start(topic, body.Written.Length);
@@ -69,6 +68,19 @@ internal sealed class SseTopics : ISseTopics
         return StoreAsync(topic, append, cancellationToken);
     }
 
+    public ValueTask<IReadOnlyList<string>> PublishAsync(string topic, IReadOnlyList<SseEvent> items, CancellationToken cancellationToken = default)
+    {
+        TopicName.Check(topic);
+        ArgumentNullException.ThrowIfNull(items);
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled<IReadOnlyList<string>>(cancellationToken);
+        }
+
+        var appends = PublishedEvent.EncodeAll(items, _options, _json, nameof(items));
+        return appends.Length == 0 ? ValueTask.FromResult<IReadOnlyList<string>>([]) : StoreAsync(topic, appends, cancellationToken);
+    }
+
     public ValueTask PublishEphemeralAsync(string topic, SseEvent item, CancellationToken cancellationToken = default)
     {
         Check(topic, item);
@@ -83,8 +95,7 @@ internal sealed class SseTopics : ISseTopics
             return ValueTask.FromCanceled(cancellationToken);
         }
 
-        var body = ScratchFrames.Rent();
-        EventFrame.WriteBody(body, item, _json);
+        var body = Encode(item);
         if (_memory is not null)
         {
             _memory.Send(topic, body.Written, item.EventType, item.Key);
@@ -245,6 +256,28 @@ internal sealed class SseTopics : ISseTopics
         return id;
     }
 
+    private async ValueTask<IReadOnlyList<string>> StoreAsync(string topic, SseAppend[] appends, CancellationToken cancellationToken)
+    {
+        using var trace = PublishTrace.StartBatch(topic, appends.Length);
+        try
+        {
+            var entries = await _backlog.AppendAsync(topic, appends, cancellationToken);
+            _metrics.Published(appends.Length);
+            var ids = new string[appends.Length];
+            for (var i = 0; i < ids.Length; i++)
+            {
+                ids[i] = entries[i].Id;
+            }
+
+            return ids;
+        }
+        catch (Exception exception)
+        {
+            PublishTrace.Failed(trace, exception);
+            throw;
+        }
+    }
+
     private async ValueTask RelayAsync(string topic, SseAppend item, CancellationToken cancellationToken)
     {
         await _relay!.SendAsync(topic, item, cancellationToken);
@@ -254,16 +287,17 @@ internal sealed class SseTopics : ISseTopics
     private static void Check(string topic, in SseEvent item)
     {
         TopicName.Check(topic);
-        if (item.EventId is not null)
+        if (PublishedEvent.Fault(item) is { } fault)
         {
-            throw new ArgumentException(
-                "An event that is published carries no EventId: the topic gives the ids, by which clients resume. Put yours into the data.", nameof(item));
+            throw new ArgumentException(fault, nameof(item));
         }
+    }
 
-        if (item.IsComment)
-        {
-            throw new ArgumentException("A comment can't be published: it has no data and no id to resume by. Publish an event.", nameof(item));
-        }
+    private ScratchFrames Encode(in SseEvent item)
+    {
+        var body = ScratchFrames.Rent();
+        EventFrame.WriteBody(body, item, _json);
+        return PublishedEvent.SizeFault(body.Written.Length, _options) is { } fault ? throw new ArgumentException(fault, nameof(item)) : body;
     }
 
     private void Published(Activity? trace, string id)

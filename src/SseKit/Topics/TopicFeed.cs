@@ -24,6 +24,7 @@ internal sealed class TopicFeed
     private readonly ISseBacklog _backlog;
     private readonly string _topic;
     private readonly SseOptions _options;
+    private readonly TopicRetention _retention;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private bool _mayHaveGrown = true;
@@ -34,6 +35,7 @@ internal sealed class TopicFeed
         _backlog = backlog;
         _topic = topic;
         _options = options;
+        _retention = TopicRetention.Of(options, topic);
         _time = time;
         _logger = logger;
     }
@@ -80,6 +82,8 @@ internal sealed class TopicFeed
                 static feed => ((TopicFeed)feed!).Nudge(), this, _options.BacklogPollInterval, _options.BacklogPollInterval);
             while (!_stop.IsCancellationRequested)
             {
+                log.TrimByAge();
+
                 // Taken before the look: what its sender had published before is in the store by then, and comes first.
                 var heard = TakeHeard();
                 var more = Interlocked.Exchange(ref _mayHaveGrown, false) && await FollowAsync(log);
@@ -155,8 +159,8 @@ internal sealed class TopicFeed
         var log = LogBefore(slice);
 
         // A quarter more than is kept, since stores may trim in strides.
-        var events = _options.MaxEventsPerTopic * 5L / 4;
-        var bytes = _options.MaxBytesPerTopic * 5 / 4;
+        var events = _retention.MaxEvents * 5L / 4;
+        var bytes = _retention.MaxBytes * 5 / 4;
         while (slice.Entries.Count > 0 && log.TryAppend(slice.Entries))
         {
             events -= slice.Entries.Count;
@@ -178,8 +182,8 @@ internal sealed class TopicFeed
     }
 
     private FeedLog LogBefore(SseSlice slice) => slice.Entries.Count > 0
-        ? new(slice.Entries[0].PreviousId, isEnded: false, _options.MaxEventsPerTopic, _options.MaxBytesPerTopic)
-        : new(slice.Head, slice.IsEnded, _options.MaxEventsPerTopic, _options.MaxBytesPerTopic);
+        ? new(slice.Entries[0].PreviousId, _retention, _time)
+        : new(slice.Head, _retention, _time, slice.IsEnded);
 
     /// <summary>Reads a page; false when there was none.</summary>
     private async ValueTask<bool> FollowAsync(FeedLog log)

@@ -2,9 +2,9 @@ namespace SseKit.Topics;
 
 /// <summary>
 /// A topic on this node: its newest events, encoded, in the order of their sequence numbers, and those who wait for more. A position
-/// is the sequence number of the last event that a reader has. Trimmed by count and by bytes; memory goes segment by segment.
+/// is the sequence number of the last event that a reader has. Trimmed by count, by bytes and by age; memory goes segment by segment.
 /// </summary>
-internal abstract class TopicLog(int maxEvents, long maxBytes)
+internal abstract class TopicLog(TopicRetention retention, TimeProvider time)
 {
     // A topic of small events starts small; a stalled reader holds one segment, so the largest is small as well.
     private const int SmallestSegment = 256;
@@ -15,6 +15,9 @@ internal abstract class TopicLog(int maxEvents, long maxBytes)
     private EphemeralChain? _ephemerals;
     private long _bytes;
     private bool _isEnded;
+
+    /// <summary>For how long it keeps an event, or <see cref="Timeout.InfiniteTimeSpan"/>.</summary>
+    public TimeSpan MaxAge => retention.MaxAge;
 
     protected Lock Gate { get; } = new();
 
@@ -51,6 +54,7 @@ internal abstract class TopicLog(int maxEvents, long maxBytes)
     {
         lock (Gate)
         {
+            DropAged();
             var found = FindPosition(id, out var position);
             place = new LogPlace(position, id, Breaks);
             return found;
@@ -71,9 +75,22 @@ internal abstract class TopicLog(int maxEvents, long maxBytes)
     {
         lock (Gate)
         {
+            DropAged();
             return new LogPlace(Base, IdOf(Base), Breaks);
         }
     }
+
+    /// <summary>Lets go of what is too old, which nobody may have asked for since.</summary>
+    public void TrimByAge()
+    {
+        lock (Gate)
+        {
+            DropAged();
+        }
+    }
+
+    /// <summary>Whether so much is kept at once.</summary>
+    protected bool Holds(int events, long bytes) => events <= retention.MaxEvents && bytes <= retention.MaxBytes;
 
     /// <summary>Finds the frame after a position: false when it has been trimmed; a null segment when there is none yet.</summary>
     public bool TryLocate(long position, out LogSegment? segment, out int index)
@@ -163,15 +180,16 @@ internal abstract class TopicLog(int maxEvents, long maxBytes)
     }
 
     /// <summary>Adds a frame. Under the gate; what it returns is to be woken outside.</summary>
-    protected WaiterQueue.Batch Append(ReadOnlySpan<byte> body, string id, string? storedId, string? eventType, string? key)
+    protected WaiterQueue.Batch Append(ReadOnlySpan<byte> body, string id, string? storedId, string? eventType, string? key, TimeSpan age = default)
     {
+        var at = retention.MaxAge == Timeout.InfiniteTimeSpan ? 0 : LogClock.Ago(age, LogClock.Now(time));
         var last = _segments.Count == 0 ? null : _segments[^1];
-        if (last is null || !last.TryAppend(body, id, storedId, eventType, key))
+        if (last is null || !last.TryAppend(body, id, storedId, eventType, key, at))
         {
             var length = LogSegment.FrameLength(body.Length, id);
             var capacity = Math.Max(length, Math.Clamp((last?.Capacity ?? 0) * 2, SmallestSegment, LargestSegment));
             var next = new LogSegment(Head + 1, capacity);
-            next.TryAppend(body, id, storedId, eventType, key);
+            next.TryAppend(body, id, storedId, eventType, key, at);
             _segments.Add(next);
             if (last is not null)
             {
@@ -190,11 +208,12 @@ internal abstract class TopicLog(int maxEvents, long maxBytes)
         }
 
         // The newest event stays, however large.
-        while (Base < Head - 1 && (Head - Base > maxEvents || _bytes > maxBytes))
+        while (Base < Head - 1 && (Head - Base > retention.MaxEvents || _bytes > retention.MaxBytes))
         {
             TrimOne();
         }
 
+        DropAged();
         return _waiting.TakeAll();
     }
 
@@ -214,6 +233,21 @@ internal abstract class TopicLog(int maxEvents, long maxBytes)
         Breaks++;
         IsEnded = false;
         return _waiting.TakeAll();
+    }
+
+    /// <summary>Trims what is too old, to the last event if need be: whoever looks for a place is not to find it. Under the gate.</summary>
+    protected void DropAged()
+    {
+        if (KeepsAll || retention.MaxAge == Timeout.InfiniteTimeSpan || Base == Head)
+        {
+            return;
+        }
+
+        var now = LogClock.Now(time);
+        while (Base < Head && LogClock.IsPast(_segments[0].Entry((int)(Base + 1 - _segments[0].First)).At, retention.MaxAge, now))
+        {
+            TrimOne();
+        }
     }
 
     /// <summary>Called under the gate with each event that is trimmed, oldest first.</summary>

@@ -18,7 +18,8 @@ internal static class TopicName
             : name;
     }
 
-    private static string? Fault(string? name)
+    /// <summary>What is wrong with a name, to be said after it; null when it is fine.</summary>
+    public static string? Fault(string? name)
     {
         if (string.IsNullOrEmpty(name))
         {

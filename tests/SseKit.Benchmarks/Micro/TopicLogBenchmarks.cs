@@ -19,7 +19,7 @@ public class TopicLogBenchmarks
     [GlobalSetup]
     public void Fill()
     {
-        _log = new MemoryTopic("news", Ring, 1L << 30);
+        _log = new MemoryTopic("news", new TopicRetention(Ring, 1L << 30, Timeout.InfiniteTimeSpan), TimeProvider.System);
         for (var i = 0; i < Ring * 2; i++)
         {
             var id = _log.Append(_body, eventType: null);

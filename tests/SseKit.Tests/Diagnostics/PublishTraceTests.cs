@@ -58,6 +58,31 @@ public sealed class PublishTraceTests : IDisposable
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
+    public async Task Events_that_are_published_together_are_one_span(bool store)
+    {
+        using var services = Services(store ? new SlowPagingBacklog() : null);
+        using var caller = new Activity(Caller).Start();
+
+        await services.GetRequiredService<ISseTopics>().PublishAsync(_topic, ["tea", "milk"], TestContext.Current.CancellationToken);
+
+        var span = Assert.Single(_ended);
+        Assert.Equal((ActivityKind.Producer, caller.Id, ActivityStatusCode.Unset), (span.Kind, span.ParentId, span.Status));
+        Assert.Equal(
+            new Dictionary<string, object?>
+            {
+                ["messaging.system"] = "ssekit",
+                ["messaging.operation.name"] = "publish",
+                ["messaging.operation.type"] = "send",
+                ["messaging.destination.name"] = _topic,
+                ["messaging.batch.message_count"] = 2,
+            },
+            span.TagObjects.ToDictionary());
+        Assert.Same(caller, Activity.Current);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
     public async Task A_publish_that_fails_says_so_in_its_span(bool store)
     {
         using var services = Services(store ? new SlowPagingBacklog { Pause = (_, _) => throw new InvalidOperationException("full") } : null);
@@ -70,9 +95,15 @@ public sealed class PublishTraceTests : IDisposable
         using var caller = new Activity(Caller).Start();
         var failure = await Assert.ThrowsAnyAsync<Exception>(async () => await topics.PublishAsync(_topic, "tea", TestContext.Current.CancellationToken));
 
-        var span = Assert.Single(_ended);
-        Assert.Equal((ActivityStatusCode.Error, failure.Message), (span.Status, span.StatusDescription));
-        Assert.Equal(failure.GetType().FullName, span.GetTagItem("error.type"));
+        var failures = await Assert.ThrowsAnyAsync<Exception>(async () => await topics.PublishAsync(_topic, ["tea", "milk"], TestContext.Current.CancellationToken));
+
+        Assert.Equal(failure.GetType(), failures.GetType());
+        Assert.Equal(2, _ended.Count);
+        foreach (var span in _ended)
+        {
+            Assert.Equal((ActivityStatusCode.Error, failure.Message), (span.Status, span.StatusDescription));
+            Assert.Equal(failure.GetType().FullName, span.GetTagItem("error.type"));
+        }
     }
 
     public void Dispose() => _listener.Dispose();

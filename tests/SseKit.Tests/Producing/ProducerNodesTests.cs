@@ -49,7 +49,9 @@ public sealed class ProducerNodesTests
         await one.Producers.StartAsync("answer", (_, _) => Events.Values(Enumerable.Range(1, 3_000).Select(i => new SseEvent($"{i}"))), cancellationToken: Stop);
         await two.IsInStateAsync("answer", SseProducerState.Done);
 
-        Assert.Equal(string.Concat(Enumerable.Range(1, 3_000).Select(i => $"data: {i}\n\n")) + Done, await two.ReadAsync("/answer/attach"));
+        var whole = await two.Producers.AttachAsync("answer", cancellationToken: Stop).ToListAsync(Stop).AsTask().Soon();
+        Assert.Equal([.. Enumerable.Range(1, 3_000).Select(i => $"{i}"), "{\"state\":\"done\"}"], whole.Select(item => item.Data));
+        Assert.Empty(await two.Producers.AttachAsync("answer", whole[^1].EventId, cancellationToken: Stop).ToListAsync(Stop).AsTask().Soon());
     }
 
     [Fact]

@@ -22,6 +22,21 @@ public class OptionsTests
         ["no events"] = (o => o.MaxEventsPerTopic = 0, ["SseOptions.MaxEventsPerTopic is 0", "between 1 and 10000000"]),
         ["few bytes"] = (o => o.MaxBytesPerTopic = 1023, ["SseOptions.MaxBytesPerTopic is 1023", "between 1024 and 1073741824"]),
         ["no topics"] = (o => o.MaxTopics = 0, ["SseOptions.MaxTopics is 0", "between 1 and"]),
+        ["small events only"] = (o => o.MaxEventSize = 1023, ["SseOptions.MaxEventSize is 1023", "between 1024 and 1073741824"]),
+        ["events of any size"] = (o => o.MaxEventSize = int.MaxValue, ["SseOptions.MaxEventSize is 2147483647"]),
+        ["events of no age"] = (o => o.MaxEventAge = TimeSpan.FromMilliseconds(999), ["SseOptions.MaxEventAge is 00:00:00.9990000", "between 1 s and 365 days", "Timeout.InfiniteTimeSpan"]),
+        ["events for ever and a day"] = (o => o.MaxEventAge = TimeSpan.FromDays(366), ["SseOptions.MaxEventAge is 366.00:00:00"]),
+        ["topics that are gone at once"] = (o => o.IdleTopicTimeout = TimeSpan.FromSeconds(59), ["SseOptions.IdleTopicTimeout is 00:00:59", "between 1 minute and 365 days", "Timeout.InfiniteTimeSpan"]),
+        ["topics that stay for years"] = (o => o.IdleTopicTimeout = TimeSpan.FromDays(366), ["SseOptions.IdleTopicTimeout is 366.00:00:00"]),
+        ["a rule for nothing"] = (o => o.Retention.Add(new SseRetentionRule()), ["SseOptions.Retention[0].Topic is empty", "'orders/*'"]),
+        ["a rule with a star within"] = (o => o.Retention.Add(new SseRetentionRule { Topic = "*/orders" }), ["SseOptions.Retention[0].Topic is '*/orders'", "only stand at its end"]),
+        ["a rule for what can be no topic"] = (o => o.Retention.Add(new SseRetentionRule { Topic = "a\nb" }), ["SseOptions.Retention[0].Topic holds the control character U+000A", "no topic"]),
+        ["a rule that is none"] = (o => o.Retention.Add(null!), ["SseOptions.Retention[0] is null", "leave it out"]),
+        ["a rule that comes too late"] = (o => AddRules(o, "orders", "orders*", "orders/7"), ["SseOptions.Retention[2].Topic is 'orders/7'", "'orders*' comes before it", "Put it first"]),
+        ["a rule that is there already"] = (o => AddRules(o, "orders", "orders"), ["SseOptions.Retention[1].Topic is 'orders'", "'orders' comes before it"]),
+        ["a rule of no events"] = (o => o.Retention.Add(new SseRetentionRule { Topic = "*", MaxEvents = 0 }), ["SseOptions.Retention[0].MaxEvents is 0", "between 1 and 10000000"]),
+        ["a rule of few bytes"] = (o => o.Retention.Add(new SseRetentionRule { Topic = "*", MaxBytes = 1023 }), ["SseOptions.Retention[0].MaxBytes is 1023", "between 1024 and 1073741824"]),
+        ["a rule of no age"] = (o => o.Retention.Add(new SseRetentionRule { Topic = "*", MaxAge = TimeSpan.Zero }), ["SseOptions.Retention[0].MaxAge is 00:00:00", "between 1 s and 365 days"]),
         ["a busy poll"] = (o => o.BacklogPollInterval = TimeSpan.FromMilliseconds(99), ["SseOptions.BacklogPollInterval is 00:00:00.0990000", "between 100 ms and 1 hour"]),
         ["a lazy poll"] = (o => o.BacklogPollInterval = TimeSpan.FromHours(2), ["SseOptions.BacklogPollInterval is 02:00:00"]),
         ["an empty end type"] = (o => o.EndEventType = "", ["SseOptions.EndEventType is empty", "'end'"]),
@@ -84,18 +99,25 @@ public class OptionsTests
             o.KeepAliveInterval = TimeSpan.FromMilliseconds(100);
             o.ReconnectionInterval = TimeSpan.Zero;
             o.MaxEventsPerTopic = 1;
-            o.MaxBytesPerTopic = 1024;
+            o.MaxBytesPerTopic = o.MaxEventSize = 1024;
             o.MaxTopics = 1;
+            o.MaxEventAge = TimeSpan.FromSeconds(1);
+            o.IdleTopicTimeout = TimeSpan.FromMinutes(1);
+            o.Retention.Add(new SseRetentionRule { Topic = "a", MaxEvents = 1, MaxBytes = 1024, MaxAge = TimeSpan.FromSeconds(1) });
             o.BacklogPollInterval = TimeSpan.FromMilliseconds(100);
         }));
         await using var most = await TestApp.StartInMemoryAsync(_ => { }, services => services.AddSse(o =>
         {
             o.KeepAliveInterval = o.ReconnectionInterval = TimeSpan.FromDays(1);
             o.MaxEventsPerTopic = o.MaxTopics = 10_000_000;
-            o.MaxBytesPerTopic = 1024 * 1024 * 1024;
+            o.MaxBytesPerTopic = o.MaxEventSize = 1024 * 1024 * 1024;
             o.BacklogPollInterval = TimeSpan.FromHours(1);
+            o.MaxEventAge = o.IdleTopicTimeout = TimeSpan.FromDays(365);
+            o.Retention.Add(new SseRetentionRule { Topic = "a", MaxEvents = 10_000_000, MaxBytes = 1024 * 1024 * 1024, MaxAge = TimeSpan.FromDays(365) });
+            AddRules(o, "a/*", "*");
         }));
-        await using var none = await TestApp.StartInMemoryAsync(_ => { }, services => services.AddSse(o => o.KeepAliveInterval = Timeout.InfiniteTimeSpan));
+        await using var none = await TestApp.StartInMemoryAsync(_ => { }, services => services.AddSse(o =>
+            o.KeepAliveInterval = o.MaxEventAge = o.IdleTopicTimeout = Timeout.InfiniteTimeSpan));
     }
 
     [Theory]
@@ -127,6 +149,9 @@ public class OptionsTests
         Assert.Contains("topic name", Assert.Throws<ArgumentException>(() => web.MapSse("/", "")).Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentException>(() => web.MapSse("/", "a\nb"));
     }
+
+    private static void AddRules(SseOptions options, params string[] topics) =>
+        Array.ForEach(topics, topic => options.Retention.Add(new SseRetentionRule { Topic = topic }));
 
     private static async Task<OptionsValidationException> StartFailsAsync(Action<SseOptions> set)
     {

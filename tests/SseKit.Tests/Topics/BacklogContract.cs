@@ -25,6 +25,73 @@ public abstract class BacklogContract
     }
 
     [Fact]
+    public async Task Events_that_are_appended_together_follow_each_other_and_what_was_there()
+    {
+        var store = Create();
+        var before = await AppendAsync(store, "orders", 1);
+        var together = await store.AppendAsync("orders", [Frame("1"), Frame("2") with { EventType = "tick", Key = "7" }, Frame("3")], Stop);
+        var after = await AppendAsync(store, "orders", 1);
+
+        var read = await ReadAllAsync(store, "orders", null);
+        Assert.Equal([before[0].Id, .. together.Select(entry => entry.Id), after[0].Id], read.Select(entry => entry.Id));
+        Assert.Equal([before[0].Id, together[0].Id, together[1].Id], together.Select(entry => entry.PreviousId));
+        Assert.Equal(read.SkipLast(1).Select(entry => entry.Id), read.Skip(1).Select(entry => entry.PreviousId));
+        Assert.Equal([(null, null), ("tick", "7"), (null, null)], together.Select(entry => (entry.EventType, entry.Key)));
+        Assert.Equal([(null, null), ("tick", "7"), (null, null)], read.Skip(1).Take(3).Select(entry => (entry.EventType, entry.Key)));
+        Assert.Equal(["data: 1\n", "data: 2\n", "data: 3\n"], read.Skip(1).Take(3).Select(entry => Encoding.UTF8.GetString(entry.Frame.Span)));
+        Assert.Equal(["data: 1\n", "data: 2\n", "data: 3\n"], together.Select(entry => Encoding.UTF8.GetString(entry.Frame.Span)));
+    }
+
+    [Fact]
+    public async Task Events_that_are_appended_together_may_be_all_that_is_kept()
+    {
+        var store = Create(maxEvents: 3);
+        await AppendAsync(store, "orders", 2);
+        var together = await store.AppendAsync("orders", [Frame("1"), Frame("2"), Frame("3")], Stop);
+
+        Assert.Equal(together.Select(entry => entry.Id), (await ReadAllAsync(store, "orders", null)).Select(entry => entry.Id));
+    }
+
+    [Fact]
+    public async Task No_event_of_another_writer_comes_between_those_that_are_appended_together()
+    {
+        const int Rounds = 40, Together = 5;
+        var store = Create();
+        var written = (await Task.WhenAll(Enumerable.Range(0, 4).Select(writer => Task.Run(
+            async () =>
+            {
+                var batches = new List<IReadOnlyList<SseEntry>>();
+                for (var i = 0; i < Rounds; i++)
+                {
+                    batches.Add(writer == 0
+                        ? [await store.AppendAsync("orders", Frame("alone"), Stop)]
+                        : await store.AppendAsync("orders", [.. Enumerable.Range(0, Together).Select(number => Frame($"{writer}.{i}.{number}"))], Stop));
+                }
+
+                return batches;
+            },
+            Stop))).WaitAsync(Guard, Stop)).SelectMany(batches => batches).ToList();
+
+        var order = (await ReadAllAsync(store, "orders", null)).Select(entry => entry.Id).ToList();
+        Assert.Equal(order.Order(), written.SelectMany(batch => batch).Select(entry => entry.Id).Order());
+        foreach (var batch in written)
+        {
+            Assert.Equal(batch.Select(entry => entry.Id), order.Skip(order.IndexOf(batch[0].Id)).Take(batch.Count));
+        }
+    }
+
+    [Fact]
+    public async Task Events_that_are_appended_together_ring()
+    {
+        var store = Create();
+        var rung = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var watch = await store.WatchAsync("orders", () => rung.TrySetResult(), Stop);
+
+        await store.AppendAsync("orders", [Frame("1"), Frame("2")], Stop);
+        await rung.Task.WaitAsync(Guard, Stop);
+    }
+
+    [Fact]
     public async Task Frames_event_types_and_keys_come_back_unchanged()
     {
         var store = Create();
@@ -290,6 +357,7 @@ public abstract class BacklogContract
         var cancelled = new CancellationToken(canceled: true);
 
         await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await store.AppendAsync("orders", Frame("1"), cancelled));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await store.AppendAsync("orders", [Frame("1"), Frame("2")], cancelled));
         await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await store.ReadAsync("orders", null, 1, cancelled));
         await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await store.WatchAsync("orders", () => { }, cancelled));
         Assert.Empty(await ReadAllAsync(store, "orders", null));

@@ -292,7 +292,7 @@ public class EphemeralTests
     [Fact]
     public void A_reader_that_stands_still_keeps_none_that_came_later()
     {
-        var topic = new MemoryTopic("orders", maxEvents: 10, maxBytes: 10_000);
+        var topic = new MemoryTopic("orders", new TopicRetention(10, 10_000, Timeout.InfiniteTimeSpan), TimeProvider.System);
         var reader = new LogCursor(topic);
         reader.MoveTo(topic.Newest());
         topic.AddEphemeral("data: a\n"u8, null, null);
@@ -315,7 +315,7 @@ public class EphemeralTests
     public async Task Readers_beside_senders_hear_in_order_and_miss_nothing_that_is_kept()
     {
         const int Count = 20_000;
-        var topic = new MemoryTopic("orders", Count, long.MaxValue);
+        var topic = new MemoryTopic("orders", new TopicRetention(Count, long.MaxValue, Timeout.InfiniteTimeSpan), TimeProvider.System);
         var readers = Enumerable.Range(0, 4).Select(_ => new LogCursor(topic)).ToList();
         readers.ForEach(reader => reader.MoveTo(topic.Newest()));
         var reading = readers.Select(reader => Task.Run(() => ReadAsync(reader), Stop)).ToList();

@@ -13,7 +13,7 @@ public sealed class HerdTests
     private static readonly TimeSpan Guard = TimeSpan.FromSeconds(30);
 
     private readonly FakeTimeProvider _time = new();
-    private readonly CountedBacklog _store = new();
+    private readonly CountedBacklog _store = new(EmptyStore());
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
@@ -92,7 +92,7 @@ public sealed class HerdTests
         var reads = new StoreReads(_store, _time);
         var page = await reads.ReadAsync("orders", ids[0], 256, Stop);
 
-        _store.Keep(1_000);
+        _store.Inner = EmptyStore();
         Assert.Empty((await reads.ReadAsync("orders", page.Entries[^1].Id, 256, Stop)).Entries);
         Assert.NotSame(page, await reads.ReadAsync("orders", ids[0], 256, Stop));
     }
@@ -155,7 +155,6 @@ public sealed class HerdTests
     [Fact]
     public async Task A_store_that_keeps_much_more_than_the_node_is_not_read_to_its_end()
     {
-        _store.Keep(100_000);
         var ids = await AppendAsync(20_000);
         var topics = Node();
         await using var live = topics.SubscribeAsync("orders", cancellationToken: Stop).GetAsyncEnumerator(Stop);
@@ -234,11 +233,12 @@ public sealed class HerdTests
         return ids;
     }
 
+    private static InMemoryBacklog EmptyStore() => new(new SseOptions { MaxEventsPerTopic = 100_000, MaxBytesPerTopic = 1 << 30 });
+
     /// <summary>The in-memory store behind a door that counts, and can be held shut.</summary>
-    private sealed class CountedBacklog : ISseBacklog
+    private sealed class CountedBacklog(ISseBacklog inner) : ISseBacklog
     {
         private readonly TaskCompletionSource _watched = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        private InMemoryBacklog _inner = new(new SseOptions());
         private Task _gate = Task.CompletedTask;
         private int _reads;
 
@@ -250,7 +250,7 @@ public sealed class HerdTests
 
         public bool Fails { get; set; }
 
-        public void Keep(int events) => _inner = new InMemoryBacklog(new SseOptions { MaxEventsPerTopic = events, MaxBytesPerTopic = 1 << 30 });
+        public ISseBacklog Inner { get; set; } = inner;
 
         public TaskCompletionSource Hold()
         {
@@ -266,7 +266,7 @@ public sealed class HerdTests
         }
 
         public ValueTask<SseEntry> AppendAsync(string topic, SseAppend append, CancellationToken cancellationToken) =>
-            _inner.AppendAsync(topic, append, cancellationToken);
+            Inner.AppendAsync(topic, append, cancellationToken);
 
         public async ValueTask<SseSlice> ReadAsync(string topic, string? after, int max, CancellationToken cancellationToken)
         {
@@ -278,13 +278,13 @@ public sealed class HerdTests
                 throw new IOException("The store is away.");
             }
 
-            return await _inner.ReadAsync(topic, after, max, cancellationToken);
+            return await Inner.ReadAsync(topic, after, max, cancellationToken);
         }
 
         public ValueTask<IAsyncDisposable> WatchAsync(string topic, Action grown, CancellationToken cancellationToken)
         {
             _watched.TrySetResult();
-            return _inner.WatchAsync(topic, grown, cancellationToken);
+            return Inner.WatchAsync(topic, grown, cancellationToken);
         }
     }
 

@@ -62,8 +62,22 @@ public abstract class LeaseContract
         await Assert.ThrowsAsync<SseFencedException>(() => AppendAsync(store, "answer", fence: null));
         await Assert.ThrowsAsync<SseFencedException>(() => AppendAsync(store, "answer", lease.Fence + 1));
         await Assert.ThrowsAsync<SseFencedException>(() => AppendAsync(store, "answer", lease.Fence - 1));
+        await Assert.ThrowsAsync<SseFencedException>(() => store.AppendAsync("answer", [Frame, Frame], Stop).AsTask());
         Assert.Single((await store.ReadAsync("answer", null, 10, Stop)).Entries);
         await AppendAsync(store, "other", fence: null);
+    }
+
+    [Fact]
+    public async Task Several_events_together_can_end_with_the_end()
+    {
+        var (store, leases) = Open(maxEvents: 2);
+        var lease = await leases.AcquireAsync("answer", Terms("a"), Stop);
+        var one = Frame with { Fence = lease.Fence };
+        var stored = await store.AppendAsync("answer", [one, one, one with { Outcome = SseProducerState.Done }], Stop);
+
+        Assert.Equal([false, false, true], stored.Select(entry => entry.IsEnd));
+        Assert.Equal((SseProducerState.Done, stored[2].Id), await leases.FindAsync("answer", Stop) is var found ? (found.State, found.EndId) : default);
+        await Assert.ThrowsAsync<SseFencedException>(() => store.AppendAsync("answer", [one, one], Stop).AsTask());
     }
 
     [Fact]
@@ -285,11 +299,13 @@ public abstract class LeaseContract
         Assert.Equal(default, await leases.FindAsync("answer", Stop));
     }
 
+    private static SseAppend Frame => new() { Frame = Encoding.UTF8.GetBytes("data: 1\n") };
+
     private static SseLeaseTerms Terms(string owner, TimeSpan? duration = null) =>
         new() { Owner = owner, Duration = duration ?? Long, RetainFor = Long };
 
     private static async Task<SseEntry> AppendAsync(ISseBacklog store, string topic, long? fence, SseProducerState? outcome = null) =>
-        await store.AppendAsync(topic, new SseAppend { Frame = Encoding.UTF8.GetBytes("data: 1\n"), Fence = fence, Outcome = outcome }, Stop);
+        await store.AppendAsync(topic, Frame with { Fence = fence, Outcome = outcome }, Stop);
 
     private (ISseBacklog Store, ISseLeases Leases) Open(int maxEvents = 1_000)
     {

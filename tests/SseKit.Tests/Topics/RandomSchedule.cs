@@ -9,7 +9,8 @@ namespace SseKit.Tests.Topics;
 
 /// <summary>
 /// One run of the whole way from <c>PublishAsync</c> to the bytes that clients receive, in an order of steps that a seed decides: publishers,
-/// clients that come, stall, are cut off at any byte and come back with ids right and wrong, a store that trims, restarts, fails over and throws.
+/// clients that come, stall, are cut off at any byte and come back with ids right and wrong, time in which events age and topics are dropped,
+/// a store that trims, restarts, fails over and throws.
 /// </summary>
 internal sealed class RandomSchedule : IDisposable
 {
@@ -24,6 +25,7 @@ internal sealed class RandomSchedule : IDisposable
     private readonly SlowPagingBacklog? _store;
     private readonly int _maxEvents;
     private readonly int _maxBytes;
+    private readonly TimeSpan _maxAge;
     private readonly int _throwPercent;
     private readonly int _missPercent;
     private ServiceProvider _services;
@@ -38,6 +40,7 @@ internal sealed class RandomSchedule : IDisposable
         _trace = trace;
         _maxEvents = _random.Next(1, 11);
         _maxBytes = _random.Next(1024, 4096);
+        _maxAge = OneOf(Timeout.InfiniteTimeSpan, TimeSpan.FromSeconds(4), TimeSpan.FromSeconds(20));
         if (_random.Next(2) == 0)
         {
             _throwPercent = OneOf(0, 0, 2, 10);
@@ -47,16 +50,20 @@ internal sealed class RandomSchedule : IDisposable
                 Pause = PauseAsync,
                 PageSize = asked => _random.Next(1, Math.Min(asked, 5) + 1),
                 Rings = () => _random.Next(100) >= _missPercent,
-                OnStored = (topic, entry) =>
+                OnStored = (topic, entries) =>
                 {
-                    Topic(topic).Appended(entry.Id, entry.PreviousId, DataOf(entry));
+                    foreach (var entry in entries)
+                    {
+                        Topic(topic).Appended(entry.Id, entry.PreviousId, DataOf(entry));
+                    }
+
                     Observe();
                 },
             };
         }
 
         _services = Start();
-        Trace($"{(_store is null ? "in memory" : "slow store")}, {_maxEvents} events, {_maxBytes} bytes, throws {_throwPercent} %, misses {_missPercent} %");
+        Trace($"{(_store is null ? "in memory" : "slow store")}, {_maxEvents} events, {_maxBytes} bytes, {_maxAge}, throws {_throwPercent} %, misses {_missPercent} %");
         for (var i = _random.Next(1, 3); i > 0; i--)
         {
             _topics.Add(new TopicModel($"t{i}"));
@@ -186,7 +193,7 @@ internal sealed class RandomSchedule : IDisposable
 
                 break;
             case < 94:
-                _time.Advance(TimeSpan.FromSeconds(_random.Next(1, 8)));
+                Advance(_random.Next(1, 8));
                 break;
             case < 95 when _store is not null:
                 Trace("trim");
@@ -203,6 +210,10 @@ internal sealed class RandomSchedule : IDisposable
                 break;
             case < 98 when _random.Next(3) == 0:
                 Settle();
+                break;
+            case < 99 when _random.Next(3) == 0:
+                // Long enough for a topic that nobody uses.
+                Advance(_random.Next(75, 100));
                 break;
         }
     }
@@ -224,7 +235,7 @@ internal sealed class RandomSchedule : IDisposable
         {
             for (var polls = 0; polls < 2; polls++)
             {
-                _time.Advance(TimeSpan.FromSeconds(5));
+                Advance(5);
                 Drain();
             }
         }
@@ -251,6 +262,13 @@ internal sealed class RandomSchedule : IDisposable
         _calm = false;
     }
 
+    private void Advance(int seconds)
+    {
+        Trace($"{seconds} s go by");
+        _time.Advance(TimeSpan.FromSeconds(seconds));
+        Observe();
+    }
+
     private void Drain()
     {
         for (var steps = 0; _scheduler.Step(); steps++)
@@ -266,30 +284,46 @@ internal sealed class RandomSchedule : IDisposable
 
     private async Task PublishAsync(Publisher publisher, TopicModel topic)
     {
-        var type = OneOf(null, "tick");
-        var data = $"{type ?? "message"} {++_published}{OneOf("", "\nof two lines", new string('.', _random.Next(600)))}";
-        Trace($"publish {data.Length} as {_published} to {topic.Name}");
-        string id;
+        var items = Enumerable.Range(0, OneOf(1, 1, 1, _random.Next(2, 5))).Select(_ => NewEvent()).ToArray();
+        Trace($"publish {string.Join(" and ", items.Select(item => $"{item.Data!.Length} bytes"))} up to {_published} to {topic.Name}");
+        IReadOnlyList<string> ids;
         try
         {
-            id = await _services.GetRequiredService<ISseTopics>().PublishAsync(topic.Name, new SseEvent(data, type));
+            var topics = _services.GetRequiredService<ISseTopics>();
+            ids = items.Length == 1 ? [await topics.PublishAsync(topic.Name, items[0])] : await topics.PublishAsync(topic.Name, items);
         }
         catch (StoreException)
         {
             return;
         }
-
-        if (_store is null)
+        catch (ArgumentException) when (_store is null && items.Length > 1)
         {
-            topic.Appended(id, topic.Head.Id, data);
-            Observe();
+            Require(items.Length > _maxEvents || items.Sum(item => item.Data!.Length + 100) > _maxBytes, "Too many events at once, and they were not.");
+            return;
         }
 
-        var node = topic.Find(id);
-        Require(node?.Data == data, $"PublishAsync returned {id}, which is {node}.");
-        Require(!publisher.Last.TryGetValue(topic, out var last) || last < node!.Ordinal, "Awaited publishes were turned round.");
-        publisher.Last[topic] = node!.Ordinal;
-        Trace($"published {node}");
+        for (var i = 0; i < ids.Count; i++)
+        {
+            if (_store is null)
+            {
+                topic.Appended(ids[i], topic.Head.Id, items[i].Data!);
+            }
+
+            var node = topic.Find(ids[i]);
+            Require(node?.Data == items[i].Data, $"PublishAsync returned {ids[i]}, which is {node}.");
+            Require(i == 0 || node!.Parent!.Id == ids[i - 1], $"{node} was published together with what it does not follow.");
+            Require(!publisher.Last.TryGetValue(topic, out var last) || last < node!.Ordinal, "Awaited publishes were turned round.");
+            publisher.Last[topic] = node!.Ordinal;
+            Trace($"published {node}");
+        }
+
+        Observe();
+    }
+
+    private SseEvent NewEvent()
+    {
+        var type = OneOf(null, "tick");
+        return new SseEvent($"{type ?? "message"} {++_published}{OneOf("", "\nof two lines", new string('.', _random.Next(600)))}", type);
     }
 
     private void Connect(Client client, string? id)
@@ -430,7 +464,8 @@ internal sealed class RandomSchedule : IDisposable
 
         services.AddSse(options =>
         {
-            (options.MaxEventsPerTopic, options.MaxBytesPerTopic, options.BacklogPollInterval) = (_maxEvents, _maxBytes, TimeSpan.FromSeconds(5));
+            (options.MaxEventsPerTopic, options.MaxBytesPerTopic, options.MaxEventAge) = (_maxEvents, _maxBytes, _maxAge);
+            (options.IdleTopicTimeout, options.BacklogPollInterval) = (TimeSpan.FromMinutes(1), TimeSpan.FromSeconds(5));
 
             // A client may stall for as long as the schedule likes; that it is cut off some day is another test's business.
             options.WriteTimeout = Timeout.InfiniteTimeSpan;

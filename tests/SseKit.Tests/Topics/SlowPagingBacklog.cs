@@ -35,8 +35,8 @@ internal sealed class SlowPagingBacklog(int maxEvents = 1_000, string? name = nu
     /// <summary>Whether an append rings.</summary>
     public Func<bool> Rings { get; set; } = static () => true;
 
-    /// <summary>Told of each entry in the moment in which it is stored.</summary>
-    public Action<string, SseEntry> OnStored { get; set; } = static (_, _) => { };
+    /// <summary>Told of entries in the moment in which they are stored.</summary>
+    public Action<string, IReadOnlyList<SseEntry>> OnStored { get; set; } = static (_, _) => { };
 
     /// <summary>How many watches are open.</summary>
     public int Watches
@@ -50,18 +50,25 @@ internal sealed class SlowPagingBacklog(int maxEvents = 1_000, string? name = nu
         }
     }
 
-    public async ValueTask<SseEntry> AppendAsync(string topic, SseAppend append, CancellationToken cancellationToken)
+    public async ValueTask<SseEntry> AppendAsync(string topic, SseAppend append, CancellationToken cancellationToken) =>
+        (await AppendAsync(topic, [append], cancellationToken))[0];
+
+    public async ValueTask<IReadOnlyList<SseEntry>> AppendAsync(string topic, IReadOnlyList<SseAppend> appends, CancellationToken cancellationToken)
     {
         await Pause(Moment.BeforeAppend, cancellationToken);
-        SseEntry entry;
+        var entries = new List<SseEntry>();
         Action? grown;
         lock (_gate)
         {
             var stored = StoredOf(topic);
-            entry = new SseEntry { Id = NextId(), PreviousId = stored.Head, Frame = append.Frame, EventType = append.EventType, Key = append.Key };
-            stored.Entries.Add(entry);
+            foreach (var append in appends)
+            {
+                entries.Add(new SseEntry { Id = NextId(), PreviousId = stored.Head, Frame = append.Frame, EventType = append.EventType, Key = append.Key });
+                stored.Entries.Add(entries[^1]);
+            }
+
             stored.First = Math.Max(stored.First, stored.Entries.Count - maxEvents);
-            OnStored(topic, entry);
+            OnStored(topic, entries);
             _watchers.TryGetValue(topic, out grown);
         }
 
@@ -72,7 +79,7 @@ internal sealed class SlowPagingBacklog(int maxEvents = 1_000, string? name = nu
 
         // It is stored: the token can't take that back.
         await Pause(Moment.AfterAppend, CancellationToken.None);
-        return entry;
+        return entries;
     }
 
     public async ValueTask<SseSlice> ReadAsync(string topic, string? after, int max, CancellationToken cancellationToken)

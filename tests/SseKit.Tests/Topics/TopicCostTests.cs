@@ -50,7 +50,7 @@ public class TopicCostTests
     [Fact]
     public void A_reader_that_stands_still_keeps_one_segment_and_nothing_that_came_later()
     {
-        var topic = new MemoryTopic("orders", maxEvents: 100, maxBytes: 100_000);
+        var topic = new MemoryTopic("orders", new TopicRetention(MaxEvents: 100, MaxBytes: 100_000, Timeout.InfiniteTimeSpan), TimeProvider.System);
         Publish(topic, 10);
         var reader = new LogCursor(topic);
         reader.MoveTo(topic.Earliest());

@@ -17,7 +17,7 @@ public class TopicLogStressTests
     [InlineData(1, 20_000)]
     public async Task Readers_beside_a_writer_that_trims_see_one_unbroken_sequence_or_are_lapped(int maxEvents, int count)
     {
-        var topic = new MemoryTopic("orders", maxEvents, long.MaxValue);
+        var topic = new MemoryTopic("orders", new TopicRetention(maxEvents, long.MaxValue, Timeout.InfiniteTimeSpan), TimeProvider.System);
         var readers = Enumerable.Range(0, 4).Select(reader => Task.Run(() => ReadAsync(topic, count, canLag: maxEvents < count, slow: reader == 3), Stop)).ToList();
         var writer = Task.Run(
             () =>
@@ -42,7 +42,7 @@ public class TopicLogStressTests
     public async Task Readers_beside_several_writers_get_each_event_under_its_own_id()
     {
         const int Writers = 3, Each = 10_000;
-        var topic = new MemoryTopic("orders", Writers * Each, long.MaxValue);
+        var topic = new MemoryTopic("orders", new TopicRetention(Writers * Each, long.MaxValue, Timeout.InfiniteTimeSpan), TimeProvider.System);
         var ids = new string[Writers, Each];
         var readers = Enumerable.Range(0, 2).Select(_ => Task.Run(() => CollectAsync(topic, Writers * Each), Stop)).ToList();
         await Task.WhenAll(Enumerable.Range(0, Writers).Select(writer => Task.Run(
@@ -72,7 +72,7 @@ public class TopicLogStressTests
     public async Task Readers_that_never_wait_see_one_unbroken_sequence()
     {
         const int Count = 150_000;
-        var topic = new MemoryTopic("orders", 75_000, long.MaxValue);
+        var topic = new MemoryTopic("orders", new TopicRetention(75_000, long.MaxValue, Timeout.InfiniteTimeSpan), TimeProvider.System);
         var body = Encoding.UTF8.GetBytes($"data: {new string('x', 300)}\n");
         var readers = Enumerable.Range(0, 2 * Environment.ProcessorCount).Select(_ => Task.Factory.StartNew(
             () =>
@@ -108,7 +108,7 @@ public class TopicLogStressTests
     [Fact]
     public void Who_is_behind_does_not_wait_and_who_is_cancelled_does_not_either()
     {
-        var topic = new MemoryTopic("orders", 100, long.MaxValue);
+        var topic = new MemoryTopic("orders", new TopicRetention(100, long.MaxValue, Timeout.InfiniteTimeSpan), TimeProvider.System);
         var reader = new LogCursor(topic);
         reader.MoveTo(topic.Newest());
         topic.Append("data: 1\n"u8, null);
@@ -123,7 +123,7 @@ public class TopicLogStressTests
     [Fact]
     public async Task A_wait_that_is_cancelled_at_any_moment_ends_and_leaves_nothing_behind()
     {
-        var topic = new MemoryTopic("orders", 100, long.MaxValue);
+        var topic = new MemoryTopic("orders", new TopicRetention(100, long.MaxValue, Timeout.InfiniteTimeSpan), TimeProvider.System);
         using var over = new CancellationTokenSource();
         var writer = Task.Run(
             () =>
@@ -159,7 +159,7 @@ public class TopicLogStressTests
         var random = new Random(7);
         for (var round = 0; round < 300; round++)
         {
-            var topic = new MemoryTopic("orders", 100, long.MaxValue);
+            var topic = new MemoryTopic("orders", new TopicRetention(100, long.MaxValue, Timeout.InfiniteTimeSpan), TimeProvider.System);
             var readers = Enumerable.Range(0, random.Next(1, 20)).Select(_ => new LogCursor(topic)).ToList();
             for (var turn = 0; turn < 5; turn++)
             {
