@@ -118,9 +118,10 @@ internal sealed partial class SseProducers
     {
         lock (_gate)
         {
-            if (!_attended.TryGetValue(plan.Topic, out var attendance))
+            // Whoever comes after a producer has gone is not to hear of that one.
+            if (!_attended.TryGetValue(plan.Topic, out var attendance) || attendance.Gone.IsCancellationRequested)
             {
-                _attended.Add(plan.Topic, attendance = new Attendance(this, plan.Topic));
+                _attended[plan.Topic] = attendance = new Attendance(this, plan.Topic);
             }
 
             attendance.Readers++;
@@ -139,6 +140,11 @@ internal sealed partial class SseProducers
         lock (_gate)
         {
             if (--attendance.Readers > 0)
+            {
+                return;
+            }
+
+            if (_attended.GetValueOrDefault(attendance.Topic) != attendance)
             {
                 return;
             }
