@@ -73,8 +73,32 @@ internal sealed class RedisBells
         }
 
         // By a queue, and not by a handler: StackExchange.Redis calls a handler for several messages at once, in any order.
-        bell.Queue = await link.Subscriber.SubscribeAsync(Channel(topic));
+        try
+        {
+            bell.Queue = await link.Subscriber.SubscribeAsync(Channel(topic));
+        }
+        catch
+        {
+            Forget(link, topic, bell);
+            throw;
+        }
+
         bell.Queue.OnMessage(message => bell.Receive(message.Message));
+    }
+
+    /// <summary>
+    /// A subscription that failed is one to StackExchange.Redis all the same: made good when the connection is back, into a queue that nobody
+    /// would ever read. It has no name that could be taken away alone, so all of the channel goes, unless another bell hangs there by now.
+    /// </summary>
+    private void Forget(RedisLink link, string topic, Bell bell)
+    {
+        lock (_gate)
+        {
+            if (!_bells.TryGetValue(topic, out var current) || current == bell)
+            {
+                link.Subscriber.Unsubscribe(Channel(topic), flags: CommandFlags.FireAndForget);
+            }
+        }
     }
 
     private static async ValueTask TakeDownAsync(Bell bell)

@@ -49,7 +49,7 @@ public readonly struct SseEvent
     public SseEvent(string? data, string? eventType)
     {
         _payload = data;
-        EventType = eventType;
+        _type = FieldRules.EventType(eventType);
     }
 
     private SseEvent(object? payload, object format, int start = 0, int length = 0)

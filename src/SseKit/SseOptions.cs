@@ -38,7 +38,7 @@ public sealed class SseOptions
     /// </summary>
     public TimeSpan DrainWindow { get; set; }
 
-    /// <summary>An event that every stream ends with when the app stops. Default null: none.</summary>
+    /// <summary>An event that every stream of SseKit's own ends with when the app stops. Default null: none.</summary>
     public SseEvent? DrainEvent { get; set; }
 
     /// <summary>

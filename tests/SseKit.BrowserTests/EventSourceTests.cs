@@ -218,7 +218,7 @@ public sealed class EventSourceTests(Chromium chromium)
         await UntilAsync(page, $"count('error') > {errors}");
     }
 
-    private static async Task UntilAsync(IPage page, string condition)
+    internal static async Task UntilAsync(IPage page, string condition)
     {
         try
         {
@@ -237,7 +237,7 @@ public sealed class EventSourceTests(Chromium chromium)
         }
     }
 
-    private static Task<string> KindsAsync(IPage page) => page.EvaluateAsync<string>("() => seen.map(event => event.kind).join(' ')");
+    internal static Task<string> KindsAsync(IPage page) => page.EvaluateAsync<string>("() => seen.map(event => event.kind).join(' ')");
 
     private static Task<string[]> DataAsync(IPage page) => page.EvaluateAsync<string[]>("() => seen.map(event => event.data)");
 

@@ -25,15 +25,17 @@ internal sealed class PageServer : IAsyncDisposable
 
     public ISseTopics Topics => _app.Services.GetRequiredService<ISseTopics>();
 
+    public ISseConnections Connections => _app.Services.GetRequiredService<ISseConnections>();
+
     /// <summary>The requests to <c>/stream…</c> so far: their methods, and what their <c>Last-Event-ID</c> said.</summary>
     public IReadOnlyList<(string Method, string? LastEventId)> Requests => [.. _requests];
 
-    public static async Task<PageServer> StartAsync(Action<WebApplication> map)
+    public static async Task<PageServer> StartAsync(Action<WebApplication> map, Action<SseOptions>? options = null, string url = "http://127.0.0.1:0")
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.UseUrls("http://127.0.0.1:0");
-        builder.Services.AddSse();
+        builder.WebHost.UseUrls(url);
+        builder.Services.AddSse(options ?? (_ => { }));
         builder.Services.AddCors(cors => cors.AddDefaultPolicy(policy => policy.AllowAnyOrigin()));
         var app = builder.Build();
         var server = new PageServer(app);
@@ -67,6 +69,9 @@ internal sealed class PageServer : IAsyncDisposable
 
     /// <summary>Cuts the connection of the last request for a stream, without a word.</summary>
     public void Cut() => _connection!.Abort();
+
+    /// <summary>Stops in good order, as a deploy does.</summary>
+    public Task StopAsync() => _app.StopAsync(TestContext.Current.CancellationToken);
 
     public async ValueTask DisposeAsync() => await _app.DisposeAsync();
 

@@ -80,7 +80,7 @@ public sealed class RedisRelayTests(SharedRedis redis) : RelayContract, IClassFi
         await node.Backlog.SendAsync("orders", new SseAppend { Frame = "data: 1\n"u8.ToArray() }, Stop);
         await server.KillAsync();
 
-        await Assert.ThrowsAsync<RedisConnectionException>(async () =>
+        await Assert.ThrowsAnyAsync<RedisException>(async () =>
         {
             // Until it is noticed that the connection has gone.
             while (true)
@@ -88,6 +88,48 @@ public sealed class RedisRelayTests(SharedRedis redis) : RelayContract, IClassFi
                 await node.Backlog.SendAsync("orders", new SseAppend { Frame = "data: 1\n"u8.ToArray() }, Stop);
             }
         });
+    }
+
+    [Fact]
+    public async Task Who_could_not_listen_leaves_no_channel_behind_when_redis_is_back()
+    {
+        await using var server = await RedisServer.StartAsync();
+        var node = RedisNode.On($"{server.Address},asyncTimeout=500", options =>
+        {
+            options.KeyPrefix = _prefix;
+            options.Configuration!.ReconnectRetryPolicy = new LinearRetry(100);
+        });
+        _nodes.Add(node);
+        await using (await node.Backlog.ListenAsync("before", _ => { }, Stop))
+        {
+            await server.KillAsync();
+            await Assert.ThrowsAnyAsync<Exception>(async () =>
+            {
+                // Until it is noticed that the connection has gone.
+                while (true)
+                {
+                    await using var listening = await node.Backlog.ListenAsync("orders", _ => { }, Stop);
+                }
+            });
+        }
+
+        await server.RunAsync();
+        var since = TimeProvider.System.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                await using var back = await node.Backlog.ListenAsync("after", _ => { }, Stop);
+                var channels = (string[])(await server.ExecuteAsync("PUBSUB", "CHANNELS", $"{_prefix}*"))!;
+                Assert.Contains($"{_prefix}after", channels);
+                Assert.DoesNotContain($"{_prefix}orders", channels);
+                return;
+            }
+            catch (Exception exception) when (exception is RedisException or TimeoutException && TimeProvider.System.GetElapsedTime(since) < Guard)
+            {
+                await Task.Delay(20, Stop);
+            }
+        }
     }
 
     [Fact]

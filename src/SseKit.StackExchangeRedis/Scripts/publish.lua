@@ -4,11 +4,12 @@ local trim, max_events, max_age, expiry, channel, elapsed, fence, outcome = unpa
 local from, each = 9, 4
 local count = (#ARGV - from + 1) / each
 
--- The ids of events that are here already. They lie side by side, since nothing comes between the steps of a script.
+-- The ids of events that are here already. They lie side by side, since nothing comes between the steps of a script; the first of them may have
+-- been trimmed.
 local function stored(last)
     local entries = redis.call('XREVRANGE', key, last, '-', 'COUNT', count)
     local answer = { '?' }
-    if #entries == count and entries[count][2][4] == ARGV[from] then
+    if #entries == count then
         answer = { entries[count][2][6] }
         for i = count, 1, -1 do answer[#answer + 1] = id_of(entries[i]) end
     end

@@ -11,7 +11,7 @@ internal sealed class CheckpointedFrames(SseTopics topics, TopicRequest request,
 
     public override void Write(FrameBuffer buffer)
     {
-        _selection.Forget();
+        _selection.Forget(Current.Span);
         base.Write(buffer);
     }
 

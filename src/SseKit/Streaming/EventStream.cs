@@ -151,7 +151,7 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream
     }
 
     // One method for all that frames the pump: such methods are the larger part of what an idle stream holds in memory.
-    private async Task RunAsync(LinkedListNode<IOpenStream> place, Func<StreamHost, CancellationToken, FrameSource> open)
+    private async Task RunAsync(LinkedListNode<IDrained> place, Func<StreamHost, CancellationToken, FrameSource> open)
     {
         var opened = LastWrite;
         var counted = _host.Metrics.Opened(Route, _resumes);
@@ -316,19 +316,22 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream
 
         ResponsePreamble.Apply(_context, _host.Logger);
         PeerTimeout.Set(_context, _host.Options.WriteTimeout);
-
-        // By the stream: where a middleware has put one around the response, as response compression does, an empty flush of its writer
-        // goes nowhere, and once it was started not even an empty flush of the stream would.
-        await (alone ? _context.Response.Body.FlushAsync() : _context.Response.StartAsync());
+        await _context.Response.StartAsync();
         _out = new PipeFrames(_context.Response.BodyWriter);
         if (_host.Options.ReconnectDelay is not null && !IsEnding)
         {
             // The delay that a drain told it stays with an EventSource for its life, unless it is told another.
             EventFrame.WriteRetry(_out, _host.Options.ReconnectionInterval);
-            if (alone)
-            {
-                await FlushAsync();
-            }
+        }
+        else if (alone)
+        {
+            // YARP, and nginx over HTTP/2, keep the headers to themselves until something follows them.
+            _out.Write(":\n"u8);
+        }
+
+        if (alone && !await FlushAsync())
+        {
+            Wake(Wakes.Left);
         }
     }
 

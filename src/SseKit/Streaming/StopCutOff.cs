@@ -10,6 +10,11 @@ namespace SseKit.Streaming;
 /// </summary>
 internal static class StopCutOff
 {
+    // Thousands of streams that end at once keep a server busy, and who is still to get its last bytes from it must not be cut off for that: it
+    // counts only when the server has nothing to do. But no stop waits for longer than so many graces.
+    private const int IdleGraces = 4;
+    private const int MostGraces = 20;
+
     public static void Later(HttpContext context, TimeSpan grace)
     {
         if (!HttpProtocol.IsHttp11(context.Request.Protocol)
@@ -24,7 +29,12 @@ internal static class StopCutOff
 
         async Task CutOffAsync()
         {
-            await Task.Delay(grace, connection.ConnectionClosed).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            for (int graces = 0, idle = 0; graces < MostGraces && idle < IdleGraces && !connection.ConnectionClosed.IsCancellationRequested; graces++)
+            {
+                await Task.Delay(grace, connection.ConnectionClosed).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                idle = ThreadPool.PendingWorkItemCount == 0 ? idle + 1 : 0;
+            }
+
             if (!connection.ConnectionClosed.IsCancellationRequested)
             {
                 connection.Abort();

@@ -13,6 +13,7 @@ internal static class StreamMetadata
     public static void Add(EndpointBuilder builder, Type? payload)
     {
         AddProduces(builder, payload);
+        RefuseWithoutRedirect(builder);
         Bypass(builder);
     }
 
@@ -63,6 +64,17 @@ internal static class StreamMetadata
     /// </summary>
     public static void Bypass(EndpointBuilder builder) => builder.Metadata.Add(new OutputCacheAttribute { NoStore = true });
 
+    /// <summary>
+    /// Lets cookie authentication answer 401 and 403 where it would send a page to its login: no client of a stream can do anything with that
+    /// page, and one on top of fetch would take it for the stream.
+    /// </summary>
+    public static void RefuseWithoutRedirect(EndpointBuilder builder) => builder.Metadata.Add(NoCookieRedirect.Instance);
+
     private static void AddProduces(EndpointBuilder builder, Type? payload) =>
         builder.Metadata.Add(new ProducesResponseTypeMetadata(StatusCodes.Status200OK, payload ?? typeof(string), [ResponsePreamble.ContentType]));
+
+    private sealed class NoCookieRedirect : IDisableCookieRedirectMetadata
+    {
+        public static readonly NoCookieRedirect Instance = new();
+    }
 }

@@ -13,16 +13,20 @@ internal enum StreamEnd
     Ended,
 }
 
-/// <summary>An open stream as the registry knows it. Ended from any thread; must return at once.</summary>
-internal interface IOpenStream
+/// <summary>A stream that ends when the host stops, whoever writes it. Ended from any thread; must return at once.</summary>
+internal interface IDrained
 {
-    /// <summary>The key by which the app limits and ends streams, if any.</summary>
-    string? Key { get; }
-
     /// <summary>Ends the stream.</summary>
     /// <param name="why">The reason.</param>
     /// <param name="last">The event that tells the client, if any.</param>
     void End(StreamEnd why, SseEvent? last);
+}
+
+/// <summary>An open stream of SseKit's own as the registry knows it.</summary>
+internal interface IOpenStream : IDrained
+{
+    /// <summary>The key by which the app limits and ends streams, if any.</summary>
+    string? Key { get; }
 
     /// <summary>Whether the stream wants <see cref="CheckTime"/> at this moment. Called under the registry's gate.</summary>
     bool IsOverdue(long now);
@@ -33,7 +37,7 @@ internal interface IOpenStream
 
 /// <summary>
 /// The open streams of a host, in the order in which they came: for limits, for ending those of one key, and for the drain. A limit refuses the
-/// new one and never evicts an old one, which would only come back and evict the next.
+/// new one and never evicts an old one, which would only come back and evict the next. Streams of others are here for the drain alone.
 /// </summary>
 internal sealed class StreamRegistry
 {
@@ -43,14 +47,15 @@ internal sealed class StreamRegistry
     private static readonly TimeSpan CheckTick = TimeSpan.FromSeconds(1);
 
     private readonly Lock _gate = new();
-    private readonly LinkedList<IOpenStream> _streams = [];
+    private readonly LinkedList<IDrained> _streams = [];
     private readonly Dictionary<string, HashSet<IOpenStream>> _byKey = new(StringComparer.Ordinal);
     private readonly SseOptions _options;
     private readonly TimeProvider _time;
     private ITimer? _check;
     private ITimer? _drain;
     private long _drainStarted;
-    private IOpenStream[] _draining = [];
+    private IDrained[] _draining = [];
+    private int _own;
     private int _drained;
 
     public StreamRegistry(SseOptions options, TimeProvider time, CancellationToken stopping)
@@ -66,17 +71,17 @@ internal sealed class StreamRegistry
         {
             lock (_gate)
             {
-                return _streams.Count;
+                return _own;
             }
         }
     }
 
     /// <summary>Takes a stream in; null when it is one too many.</summary>
-    public LinkedListNode<IOpenStream>? TryEnter(IOpenStream stream)
+    public LinkedListNode<IDrained>? TryEnter(IOpenStream stream)
     {
         lock (_gate)
         {
-            if (_streams.Count >= _options.MaxConnections)
+            if (_own >= _options.MaxConnections)
             {
                 return null;
             }
@@ -97,22 +102,37 @@ internal sealed class StreamRegistry
             }
 
             _check ??= _time.CreateTimer(static registry => ((StreamRegistry)registry!).Check(), this, CheckTick, CheckTick);
+            _own++;
             return _streams.AddLast(stream);
         }
     }
 
-    public void Leave(LinkedListNode<IOpenStream> place)
+    /// <summary>Takes in a stream of somebody else's.</summary>
+    public LinkedListNode<IDrained> Enter(IDrained stream)
+    {
+        lock (_gate)
+        {
+            return _streams.AddLast(stream);
+        }
+    }
+
+    public void Leave(LinkedListNode<IDrained> place)
     {
         lock (_gate)
         {
             _streams.Remove(place);
-            if (_streams.Count == 0)
+            if (place.Value is not IOpenStream stream)
+            {
+                return;
+            }
+
+            if (--_own == 0)
             {
                 _check?.Dispose();
                 _check = null;
             }
 
-            if (place.Value.Key is { } key && _byKey.TryGetValue(key, out var ofKey) && ofKey.Remove(place.Value) && ofKey.Count == 0)
+            if (stream.Key is { } key && _byKey.TryGetValue(key, out var ofKey) && ofKey.Remove(stream) && ofKey.Count == 0)
             {
                 _byKey.Remove(key);
             }
@@ -142,9 +162,9 @@ internal sealed class StreamRegistry
         List<IOpenStream>? overdue = null;
         lock (_gate)
         {
-            foreach (var stream in _streams)
+            foreach (var drained in _streams)
             {
-                if (stream.IsOverdue(now))
+                if (drained is IOpenStream stream && stream.IsOverdue(now))
                 {
                     (overdue ??= []).Add(stream);
                 }
@@ -173,7 +193,7 @@ internal sealed class StreamRegistry
 
     private void Drain()
     {
-        ReadOnlySpan<IOpenStream> due;
+        ReadOnlySpan<IDrained> due;
         lock (_gate)
         {
             var share = _options.DrainWindow > TimeSpan.Zero ? Math.Min(1, _time.GetElapsedTime(_drainStarted) / _options.DrainWindow) : 1;

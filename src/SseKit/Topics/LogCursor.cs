@@ -9,7 +9,7 @@ internal enum CursorRead
     /// <summary>Nothing yet.</summary>
     Empty,
 
-    /// <summary>Nothing that the reader wants, in all of a segment; there is more.</summary>
+    /// <summary>Nothing that the reader wants, up to the end of a segment; there is more.</summary>
     Skipped,
 
     /// <summary>What comes next is not in the log any more.</summary>
@@ -54,6 +54,7 @@ internal sealed class LogCursor(TopicLog log) : LogWaiter
     {
         frames = default;
         var nothing = log.IsEnded ? CursorRead.Ended : CursorRead.Empty;
+        var skipped = false;
         while (true)
         {
             var until = long.MaxValue;
@@ -100,17 +101,17 @@ internal sealed class LogCursor(TopicLog log) : LogWaiter
                     return CursorRead.Frames;
                 }
 
-                if (next is not null && _index == count)
-                {
-                    return CursorRead.Skipped;
-                }
-
+                skipped = true;
                 continue;
             }
 
             if (next is not null)
             {
                 (_segment, _index) = (next, 0);
+                if (skipped)
+                {
+                    return CursorRead.Skipped;
+                }
             }
             else if (_segment.Trimmed)
             {

@@ -13,10 +13,15 @@ internal sealed class Selection(Func<SseTopicEvent, bool>? filter, bool checkpoi
     private StorePage? _page;
     private int _pageIndex;
     private string? _checkpoint;
+
+    // The id that the client has, where the last that it got came as a checkpoint.
     private string? _told;
 
-    /// <summary>Whether the reader stands behind events that its client has not seen, or at a place whose id the client was never given.</summary>
-    public bool IsAhead { get; set; }
+    // Whether the reader stands behind events that its client has not seen, or at a place whose id the client was never given.
+    private bool _isAhead;
+
+    /// <summary>The reader begins at a place whose id its client is told there and then, or not.</summary>
+    public void Begin(bool told) => _isAhead = !told;
 
     /// <summary>
     /// Finds the first run of events that are given, from <paramref name="at"/> on and before <paramref name="end"/>, which is further on; false
@@ -32,7 +37,7 @@ internal sealed class Selection(Func<SseTopicEvent, bool>? filter, bool checkpoi
 
         if (from == end)
         {
-            (at, IsAhead, frames) = (end, true, default);
+            (at, _isAhead, frames) = (end, true, default);
             return false;
         }
 
@@ -43,7 +48,7 @@ internal sealed class Selection(Func<SseTopicEvent, bool>? filter, bool checkpoi
         }
 
         at = Math.Min(to + 1, end);
-        IsAhead = to < at;
+        _isAhead = to < at;
         frames = run.Frames(from, to);
         return true;
     }
@@ -52,7 +57,7 @@ internal sealed class Selection(Func<SseTopicEvent, bool>? filter, bool checkpoi
     public bool Takes(SseTopicEvent about) => filter is null || filter(about);
 
     /// <summary>Begins with a page of the store.</summary>
-    public void Begin(StorePage page) => (_page, _pageIndex) = (page, 0);
+    public void Open(StorePage page) => (_page, _pageIndex) = (page, 0);
 
     /// <summary>Goes on in the page that was begun.</summary>
     public bool TryTakeFromPage(out ReadOnlyMemory<byte> frames)
@@ -72,14 +77,21 @@ internal sealed class Selection(Func<SseTopicEvent, bool>? filter, bool checkpoi
     /// </summary>
     public void StandAt(LogCursor cursor)
     {
-        if (checkpoints && IsAhead && cursor.Id != Volatile.Read(ref _told))
+        if (checkpoints && _isAhead && cursor.Id != Volatile.Read(ref _told))
         {
             Volatile.Write(ref _checkpoint, cursor.Id);
         }
     }
 
     /// <summary>Frames go out: a place from before them would send the client back.</summary>
-    public void Forget() => Volatile.Write(ref _checkpoint, null);
+    public void Forget(ReadOnlySpan<byte> frames)
+    {
+        Volatile.Write(ref _checkpoint, null);
+        if (EventFrame.EndsWithId(frames))
+        {
+            Volatile.Write(ref _told, null);
+        }
+    }
 
     /// <summary>Writes the place, where the client does not have it yet.</summary>
     public bool TryWriteCheckpoint(FrameBuffer buffer)

@@ -95,16 +95,16 @@ internal sealed class SseTopics : ISseTopics
             return ValueTask.FromCanceled(cancellationToken);
         }
 
-        var body = Encode(item);
+        var frame = Encode(item);
         if (_memory is not null)
         {
-            _memory.Send(topic, body.Written, item.EventType, item.Key);
-            body.Return();
+            _memory.Send(topic, frame.Written, item.EventType, item.Key);
+            frame.Return();
             _metrics.Published();
             return default;
         }
 
-        return RelayAsync(topic, new SseAppend { Frame = body.ReturnAsArray(), EventType = item.EventType, Key = item.Key }, cancellationToken);
+        return RelayAsync(topic, new SseAppend { Frame = frame.ReturnAsArray(), EventType = item.EventType, Key = item.Key }, cancellationToken);
     }
 
     public int CountSubscribers(string topic)

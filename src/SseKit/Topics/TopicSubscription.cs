@@ -38,6 +38,7 @@ internal sealed class TopicSubscription(
                     metrics.Gap(gap);
                 }
 
+                request.Selection?.Begin(told: gap is not null || request.SendStartPosition);
                 from = action == SseGapAction.Replay ? await EarliestIdAsync(cancellationToken) : _lease.Log.Newest().Id;
                 if (action == SseGapAction.Snapshot)
                 {
@@ -53,10 +54,6 @@ internal sealed class TopicSubscription(
                 else if (request.SendStartPosition)
                 {
                     yield return EventFrame.Position(from);
-                }
-                else if (request.Selection is { } selection)
-                {
-                    selection.IsAhead = true;
                 }
 
                 gap = null;
@@ -84,7 +81,7 @@ internal sealed class TopicSubscription(
                     }
                     else
                     {
-                        request.Selection.Begin(slice);
+                        request.Selection.Open(slice);
                         while (request.Selection.TryTakeFromPage(out var wanted))
                         {
                             yield return wanted;
@@ -244,15 +241,12 @@ internal sealed class TopicSubscription(
 
         if (held is not null)
         {
+            request.Selection?.Begin(told: true);
             yield return End(held, position);
         }
         else if (request.SendStartPosition)
         {
             yield return EventFrame.Position(position);
-        }
-        else if (request.Selection is { } selection)
-        {
-            selection.IsAhead = true;
         }
     }
 

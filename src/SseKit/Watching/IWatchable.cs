@@ -9,9 +9,6 @@ internal interface IWatchable : IStandAside
     /// <summary>What the server, or the middleware before, offers to write to.</summary>
     IHttpResponseBodyFeature Inner { get; }
 
-    /// <summary>The writer that was handed out, which may hold bytes that the app wrote before those it writes now.</summary>
-    WatchedWriter? Writer { get; }
-
     /// <summary>The stream, if the response is one that is to be watched as far as can be told by now; else null.</summary>
     WatchedStream? Watch();
 }

@@ -14,8 +14,9 @@ internal sealed class SseMiddleware(RequestDelegate next)
             return next(context);
         }
 
-        var body = new WatchedBody(context, inner);
+        var body = new WatchedBody(context, inner, context.Features.Get<IHttpRequestLifetimeFeature>() ?? new HttpRequestLifetimeFeature());
         context.Features.Set<IHttpResponseBodyFeature>(body);
+        context.Features.Set<IHttpRequestLifetimeFeature>(body);
         Task task;
         try
         {
@@ -26,37 +27,6 @@ internal sealed class SseMiddleware(RequestDelegate next)
             task = Task.FromException(exception);
         }
 
-        if (task.IsCompleted)
-        {
-            var end = body.EndAsync(failed: !task.IsCompletedSuccessfully);
-            return end.IsCompletedSuccessfully ? task : FinishAsync(Task.WhenAll(end, task), body: null);
-        }
-
-        return body.IsWaiting ? BeginAsync(task, body) : FinishAsync(task, body);
-    }
-
-    private static async Task BeginAsync(Task task, WatchedBody body)
-    {
-        try
-        {
-            await body.BeginAsync();
-        }
-        finally
-        {
-            await FinishAsync(task, body);
-        }
-    }
-
-    // Written to make one small state machine: this runs for every request of the app that does not complete at once.
-    private static async Task FinishAsync(Task task, WatchedBody? body)
-    {
-        await task.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
-        if (body is not null)
-        {
-            await body.EndAsync(failed: !task.IsCompletedSuccessfully)
-                .ConfigureAwait(ConfigureAwaitOptions.ContinueOnCapturedContext);
-        }
-
-        task.GetAwaiter().GetResult();
+        return body.FinishAsync(task);
     }
 }

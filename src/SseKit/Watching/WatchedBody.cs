@@ -7,11 +7,14 @@ namespace SseKit.Watching;
 
 /// <summary>
 /// Stands between the app and its response, and does nothing until the response turns out to be an event stream: then every way to write goes
-/// through a <see cref="WatchedStream"/>. It forwards every member, never completes or disposes of what it wraps, and is the body's feature
-/// and its stream in one, because it is made for every request.
+/// through a <see cref="WatchedStream"/>. It forwards every member, never completes or disposes of what it wraps, and is the body's feature,
+/// its stream and the feature of the request's end in one, because it is made for every request.
 /// </summary>
-internal sealed class WatchedBody(HttpContext context, IHttpResponseBodyFeature inner) : Stream, IHttpResponseBodyFeature, IWatchable
+internal sealed partial class WatchedBody(HttpContext context, IHttpResponseBodyFeature inner, IHttpRequestLifetimeFeature lifetime)
+    : Stream, IHttpResponseBodyFeature, IHttpRequestLifetimeFeature, IWatchable, IDrained
 {
+    // What it wraps, or an end of its own around it; one field for both, for every request pays for it.
+    private IHttpRequestLifetimeFeature _lifetime = lifetime;
     private WatchedStream? _watched;
     private WatchedWriter? _writer;
     private bool _standsAside;
@@ -51,11 +54,16 @@ internal sealed class WatchedBody(HttpContext context, IHttpResponseBodyFeature 
 
     public IHttpResponseBodyFeature Inner => inner;
 
-    public WatchedWriter? Writer => _writer;
+    // What is known to be no stream is never stopped, so nothing is made for it.
+    CancellationToken IHttpRequestLifetimeFeature.RequestAborted
+    {
+        get => (IsAnotherByNow() ? _lifetime : End()).RequestAborted;
+        set => _lifetime.RequestAborted = value;
+    }
 
     /// <summary>Whether the app has announced a stream and sent nothing yet.</summary>
     /// <remarks>Not where a middleware after this one has put a body of its own in between: it may have headers to set, such as the encoding.</remarks>
-    public bool IsWaiting => _announced && IsInPlace && !context.Response.HasStarted;
+    private bool IsWaiting => _announced && IsInPlace && !context.Response.HasStarted;
 
     private bool IsInPlace => ReferenceEquals(context.Features.Get<IHttpResponseBodyFeature>(), this);
 
@@ -71,7 +79,7 @@ internal sealed class WatchedBody(HttpContext context, IHttpResponseBodyFeature 
         if (IsWatchable())
         {
             // The middleware may be here as well, to send the headers of a stream that was announced.
-            return _watched ?? Interlocked.CompareExchange(ref _watched, MakeStream(), null) ?? _watched;
+            return _watched ?? MakeStream();
         }
 
         if (_watched is { HasBegun: true })
@@ -85,19 +93,7 @@ internal sealed class WatchedBody(HttpContext context, IHttpResponseBodyFeature 
         return null;
     }
 
-    /// <summary>Sends the headers of a stream that was announced.</summary>
-    public ValueTask BeginAsync() => Watch() is { } watched ? watched.StartAsync(CancellationToken.None) : default;
-
-    /// <summary>Called when the app has ended.</summary>
-    public Task EndAsync(bool failed)
-    {
-        if (IsInPlace)
-        {
-            context.Features.Set(inner);
-        }
-
-        return _watched is null ? Task.CompletedTask : EndWatchedAsync(failed);
-    }
+    void IHttpRequestLifetimeFeature.Abort() => _lifetime.Abort();
 
     public void StandAside()
     {
@@ -112,6 +108,7 @@ internal sealed class WatchedBody(HttpContext context, IHttpResponseBodyFeature 
         {
             _announced = true;
             LookAhead();
+            _watched?.EndIfLate();
         }
     }
 
@@ -144,7 +141,7 @@ internal sealed class WatchedBody(HttpContext context, IHttpResponseBodyFeature 
     {
         if (Watch() is { } watched)
         {
-            return watched.WriteAsync(buffer, cancellationToken);
+            return watched.WriteAsync(buffer, _writer, cancellationToken);
         }
 
         StandAside();
@@ -163,7 +160,7 @@ internal sealed class WatchedBody(HttpContext context, IHttpResponseBodyFeature 
     {
         if (Watch() is { } watched)
         {
-            watched.Write(buffer);
+            watched.Write(buffer, _writer);
             return;
         }
 
@@ -179,7 +176,7 @@ internal sealed class WatchedBody(HttpContext context, IHttpResponseBodyFeature 
     {
         if (Watch() is { } watched)
         {
-            watched.Flush();
+            watched.Flush(_writer);
         }
         else
         {
@@ -188,7 +185,7 @@ internal sealed class WatchedBody(HttpContext context, IHttpResponseBodyFeature 
     }
 
     public override Task FlushAsync(CancellationToken cancellationToken) =>
-        Watch() is { } watched ? watched.FlushAsync(cancellationToken).AsTask() : inner.Stream.FlushAsync(cancellationToken);
+        Watch() is { } watched ? watched.FlushAsync(_writer, cancellationToken).AsTask() : inner.Stream.FlushAsync(cancellationToken);
 
     public override int Read(byte[] buffer, int offset, int count) => inner.Stream.Read(buffer, offset, count);
 
@@ -231,25 +228,39 @@ internal sealed class WatchedBody(HttpContext context, IHttpResponseBodyFeature 
         }
     }
 
+    /// <summary>Whether the response is something else as far as can be told by now.</summary>
+    private bool IsAnotherByNow() =>
+        _standsAside || (_watched is null && context.Response.ContentType is { Length: > 0 } type && !IsEventStream(type));
+
+    private RequestEnd End()
+    {
+        var unwatched = _lifetime;
+        if (unwatched is RequestEnd end)
+        {
+            return end;
+        }
+
+        var made = new RequestEnd(unwatched);
+        if (Interlocked.CompareExchange(ref _lifetime, made, unwatched) is RequestEnd other)
+        {
+            made.Unlink();
+            return other;
+        }
+
+        return made;
+    }
+
     private WatchedStream MakeStream()
     {
         var host = StreamHost.Of(context);
         var interval = context.GetEndpoint()?.Metadata.GetMetadata<SseStreamOptions>()?.KeepAliveInterval ?? host.Options.KeepAliveInterval;
-        return new WatchedStream(context, this, host, interval);
-    }
+        var made = new WatchedStream(context, inner, End(), host, interval);
+        if (Interlocked.CompareExchange(ref _watched, made, null) is { } other)
+        {
+            return other;
+        }
 
-    private async Task EndWatchedAsync(bool failed)
-    {
-        try
-        {
-            if (!failed && _writer is { HasPending: true })
-            {
-                await _writer.FlushAsync(CancellationToken.None);
-            }
-        }
-        finally
-        {
-            await _watched!.EndAsync();
-        }
+        made.Place = host.Streams.Enter(this);
+        return made;
     }
 }

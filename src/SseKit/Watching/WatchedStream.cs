@@ -12,14 +12,13 @@ namespace SseKit.Watching;
 /// One gate orders the app and the clock; while a write or flush of the app is pending there is no keep-alive.
 /// </summary>
 [SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "A semaphore whose handle nobody asks for holds nothing.")]
-internal sealed class WatchedStream(HttpContext context, IWatchable body, StreamHost host, TimeSpan interval)
+internal sealed partial class WatchedStream(HttpContext context, IHttpResponseBodyFeature inner, RequestEnd end, StreamHost host, TimeSpan interval)
     : KeepAliveMember, IThreadPoolWorkItem
 {
     private static readonly byte[] KeepAlive = ":\n"u8.ToArray();
     private static readonly byte[] ByteOrderMark = EventBoundary.ByteOrderMark.ToArray();
 
     private readonly SemaphoreSlim _gate = new(1, 1);
-    private readonly IHttpResponseBodyFeature _inner = body.Inner;
     private readonly string _path = context.Request.Path;
     private EventBoundary _boundary;
     private bool _begun;
@@ -33,7 +32,7 @@ internal sealed class WatchedStream(HttpContext context, IWatchable body, Stream
     /// <summary>Whether its headers have been completed: from then on it is a stream, whatever else the app may say.</summary>
     public bool HasBegun => Volatile.Read(ref _begun);
 
-    /// <summary>Whether the client has left.</summary>
+    /// <summary>Whether the client has left, or the app is to end.</summary>
     public bool IsGone => context.RequestAborted.IsCancellationRequested;
 
     public async ValueTask StartAsync(CancellationToken cancellationToken)
@@ -44,8 +43,8 @@ internal sealed class WatchedStream(HttpContext context, IWatchable body, Stream
             if (!context.Response.HasStarted)
             {
                 Begin();
-                await _inner.StartAsync(cancellationToken);
-                await _inner.Stream.FlushAsync(cancellationToken);
+                await inner.StartAsync(cancellationToken);
+                await inner.Stream.FlushAsync(cancellationToken);
             }
         }
         finally
@@ -54,20 +53,21 @@ internal sealed class WatchedStream(HttpContext context, IWatchable body, Stream
         }
     }
 
-    public async ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    public async ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, IPendingBytes? pending, CancellationToken cancellationToken)
     {
         await _gate.WaitAsync(cancellationToken);
         try
         {
+            ThrowIfOverdue();
             Begin();
-            await ForwardPendingAsync(cancellationToken);
+            await ForwardPendingAsync(pending, cancellationToken);
             await ForwardAsync(bytes, cancellationToken);
 
             // TypedResults.ServerSentEvents writes and does not flush, which behind a compressor holds every event back
             // (https://github.com/dotnet/runtime/issues/121003).
             if (_boundary.IsHere)
             {
-                await _inner.Stream.FlushAsync(cancellationToken);
+                await inner.Stream.FlushAsync(cancellationToken);
             }
         }
         finally
@@ -76,17 +76,18 @@ internal sealed class WatchedStream(HttpContext context, IWatchable body, Stream
         }
     }
 
-    public void Write(ReadOnlySpan<byte> bytes)
+    public void Write(ReadOnlySpan<byte> bytes, IPendingBytes? pending)
     {
         _gate.Wait();
         try
         {
+            ThrowIfOverdue();
             Begin();
-            ForwardPending();
+            ForwardPending(pending);
             Forward(bytes);
             if (_boundary.IsHere)
             {
-                _inner.Stream.Flush();
+                inner.Stream.Flush();
             }
         }
         finally
@@ -95,14 +96,15 @@ internal sealed class WatchedStream(HttpContext context, IWatchable body, Stream
         }
     }
 
-    public async ValueTask FlushAsync(CancellationToken cancellationToken)
+    public async ValueTask FlushAsync(IPendingBytes? pending, CancellationToken cancellationToken)
     {
         await _gate.WaitAsync(cancellationToken);
         try
         {
+            ThrowIfOverdue();
             Begin();
-            await ForwardPendingAsync(cancellationToken);
-            await _inner.Stream.FlushAsync(cancellationToken);
+            await ForwardPendingAsync(pending, cancellationToken);
+            await inner.Stream.FlushAsync(cancellationToken);
         }
         finally
         {
@@ -110,33 +112,20 @@ internal sealed class WatchedStream(HttpContext context, IWatchable body, Stream
         }
     }
 
-    public void Flush()
+    public void Flush(IPendingBytes? pending)
     {
         _gate.Wait();
         try
         {
+            ThrowIfOverdue();
             Begin();
-            ForwardPending();
-            _inner.Stream.Flush();
+            ForwardPending(pending);
+            inner.Stream.Flush();
         }
         finally
         {
             Release();
         }
-    }
-
-    /// <summary>No more keep-alives; one that is under way is waited for, since the server goes on with the response after this.</summary>
-    public async ValueTask EndAsync()
-    {
-        await _gate.WaitAsync(CancellationToken.None);
-        _ended = true;
-        if (_clocked)
-        {
-            _clocked = false;
-            host.KeepAlive.Remove(this, interval);
-        }
-
-        _gate.Release();
     }
 
     // The clock serves all streams in turn, so the writing is done elsewhere.
@@ -162,8 +151,8 @@ internal sealed class WatchedStream(HttpContext context, IWatchable body, Stream
             _dropLineFeed |= _boundary.IsAfterCarriageReturn;
             _dropMark |= !_anyOfTheApp;
             _boundary.Pass(KeepAlive);
-            await _inner.Stream.WriteAsync(KeepAlive);
-            await _inner.Stream.FlushAsync();
+            await inner.Stream.WriteAsync(KeepAlive);
+            await inner.Stream.FlushAsync();
         }
         catch (Exception exception)
         {
@@ -178,29 +167,29 @@ internal sealed class WatchedStream(HttpContext context, IWatchable body, Stream
     }
 
     /// <summary>Sends what the app wrote to the body's writer before: whichever way it writes, its order holds, as on the server's own.</summary>
-    private async ValueTask ForwardPendingAsync(CancellationToken cancellationToken)
+    private async ValueTask ForwardPendingAsync(IPendingBytes? pending, CancellationToken cancellationToken)
     {
-        if (body.Writer is not { HasPending: true } writer)
+        if (pending is not { HasPending: true })
         {
             return;
         }
 
         try
         {
-            await ForwardAsync(writer.Take(), cancellationToken);
+            await ForwardAsync(pending.Take(), cancellationToken);
         }
         finally
         {
-            writer.Sent();
+            pending.Sent();
         }
     }
 
-    private void ForwardPending()
+    private void ForwardPending(IPendingBytes? pending)
     {
-        if (body.Writer is { HasPending: true } writer)
+        if (pending is { HasPending: true })
         {
-            Forward(writer.Take().Span);
-            writer.Sent();
+            Forward(pending.Take().Span);
+            pending.Sent();
         }
     }
 
@@ -210,11 +199,11 @@ internal sealed class WatchedStream(HttpContext context, IWatchable body, Stream
         if (held > 0)
         {
             _boundary.Pass(ByteOrderMark.AsSpan(0, held));
-            _inner.Stream.Write(ByteOrderMark.AsSpan(0, held));
+            inner.Stream.Write(ByteOrderMark.AsSpan(0, held));
         }
 
         _boundary.Pass(bytes);
-        _inner.Stream.Write(bytes);
+        inner.Stream.Write(bytes);
     }
 
     private async ValueTask ForwardAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
@@ -223,11 +212,11 @@ internal sealed class WatchedStream(HttpContext context, IWatchable body, Stream
         if (held > 0)
         {
             _boundary.Pass(ByteOrderMark.AsSpan(0, held));
-            await _inner.Stream.WriteAsync(ByteOrderMark.AsMemory(0, held), cancellationToken);
+            await inner.Stream.WriteAsync(ByteOrderMark.AsMemory(0, held), cancellationToken);
         }
 
         _boundary.Pass(bytes.Span);
-        await _inner.Stream.WriteAsync(bytes, cancellationToken);
+        await inner.Stream.WriteAsync(bytes, cancellationToken);
     }
 
     /// <summary>
@@ -276,12 +265,22 @@ internal sealed class WatchedStream(HttpContext context, IWatchable body, Stream
         Volatile.Write(ref _begun, true);
         ResponsePreamble.BeforeSource(context);
         ResponsePreamble.Complete(context, host.Logger);
-        _inner.DisableBuffering();
+        inner.DisableBuffering();
         if (interval != Timeout.InfiniteTimeSpan && !_ended)
         {
             LastWrite = host.Time.GetTimestamp();
             host.KeepAlive.Add(this, interval);
             _clocked = true;
+        }
+
+        EndIfLate();
+    }
+
+    private void ThrowIfOverdue()
+    {
+        if (_overdue)
+        {
+            throw new OperationCanceledException("The app stops, and this event stream has been ended.", host.Stopping);
         }
     }
 

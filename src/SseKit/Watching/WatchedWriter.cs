@@ -8,7 +8,7 @@ namespace SseKit.Watching;
 /// may hold a span of it for as long as it likes, and the keep-alive must be written meanwhile, which into the server's writer would end up
 /// in the middle of that span.
 /// </summary>
-internal sealed class WatchedWriter(IWatchable body) : PipeWriter
+internal sealed class WatchedWriter(IWatchable body) : PipeWriter, IPendingBytes
 {
     private byte[]? _buffer;
     private int _start;
@@ -17,7 +17,6 @@ internal sealed class WatchedWriter(IWatchable body) : PipeWriter
     private bool _completed;
     private int _cancelled;
 
-    /// <summary>Whether the app has written what was not sent.</summary>
     public bool HasPending => _start < _end;
 
     public override bool CanGetUnflushedBytes => _buffer is not null || Watched is not null || body.Inner.Writer.CanGetUnflushedBytes;
@@ -26,7 +25,6 @@ internal sealed class WatchedWriter(IWatchable body) : PipeWriter
 
     private WatchedStream? Watched => body.Watch();
 
-    /// <summary>What the app has written; it counts as sent, and stays where it is until <see cref="Sent"/> says that it was.</summary>
     public ReadOnlyMemory<byte> Take()
     {
         var pending = _buffer.AsMemory(_start, _end - _start);
@@ -150,7 +148,7 @@ internal sealed class WatchedWriter(IWatchable body) : PipeWriter
 
     private async ValueTask<FlushResult> FlushAsync(WatchedStream watched, CancellationToken cancellationToken)
     {
-        await watched.FlushAsync(cancellationToken);
+        await watched.FlushAsync(this, cancellationToken);
         return new FlushResult(isCanceled: Interlocked.Exchange(ref _cancelled, 0) == 1, isCompleted: watched.IsGone);
     }
 }

@@ -97,6 +97,13 @@ internal static class EventFrame
     /// <summary>How many events these whole frames hold. A position is none, and stands alone.</summary>
     public static int Count(ReadOnlySpan<byte> frames) => frames.StartsWith("id: "u8) ? 0 : frames.Count("\n\n"u8);
 
+    /// <summary>Whether the last of these whole frames gives its client an id.</summary>
+    public static bool EndsWithId(ReadOnlySpan<byte> frames)
+    {
+        var lines = frames[..^2];
+        return lines[(lines.LastIndexOf((byte)'\n') + 1)..].StartsWith("id: "u8);
+    }
+
     private static void WriteType(FrameBuffer buffer, string? eventType)
     {
         if (!string.IsNullOrEmpty(eventType))

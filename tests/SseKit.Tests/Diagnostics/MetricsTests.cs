@@ -174,7 +174,7 @@ public sealed partial class MetricsTests
 
         Assert.Equal(2, readings.Sum("ssekit.stream.events", "http.route=/room/{id}"));
         Assert.Equal(text.Split('\n').Count(line => line == ":"), readings.Sum("ssekit.stream.keep_alives", "http.route=/room/{id}"));
-        Assert.Equal(Encoding.UTF8.GetByteCount(text), readings.Sum("ssekit.stream.io", "http.route=/room/{id}"));
+        Assert.Equal(Encoding.UTF8.GetByteCount(ClientStream.Opening + text), readings.Sum("ssekit.stream.io", "http.route=/room/{id}"));
         Assert.NotEqual(0, readings.Count("ssekit.stream.flush.duration", "http.route=/room/{id}"));
         Assert.InRange(readings.Sum("ssekit.stream.duration"), 15, (_time.GetUtcNow() - began).TotalSeconds);
     }

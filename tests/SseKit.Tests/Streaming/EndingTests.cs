@@ -243,12 +243,19 @@ public sealed partial class EndingTests
 
     [Theory]
     [InlineData(nameof(SseOptions.ReconnectDelay), "-00:00:01")]
+    [InlineData(nameof(SseOptions.ReconnectDelay), "1.00:00:01")]
     [InlineData(nameof(SseOptions.ReconnectSpread), "-00:00:01")]
+    [InlineData(nameof(SseOptions.ReconnectSpread), "1.00:00:01")]
+    [InlineData(nameof(SseOptions.DrainWindow), "-00:00:01")]
     [InlineData(nameof(SseOptions.DrainWindow), "00:10:00")]
     [InlineData(nameof(SseOptions.MaxConnections), "0")]
+    [InlineData(nameof(SseOptions.MaxConnections), "-1")]
     [InlineData(nameof(SseOptions.MaxConnectionsPerKey), "0")]
     [InlineData(nameof(SseOptions.MaxConnectionAge), "00:00:00.5000000")]
+    [InlineData(nameof(SseOptions.MaxConnectionAge), "-00:00:01")]
     [InlineData(nameof(SseOptions.WriteTimeout), "00:00:00")]
+    [InlineData(nameof(SseOptions.WriteTimeout), "00:00:00.9990000")]
+    [InlineData(nameof(SseOptions.WriteTimeout), "01:00:01")]
     public async Task An_option_out_of_range_stops_the_start_with_its_name_and_its_value(string option, string value)
     {
         await using var web = TestApp.BuildOnly(services => services.AddSse(options =>
@@ -261,6 +268,38 @@ public sealed partial class EndingTests
         var refused = await Assert.ThrowsAsync<OptionsValidationException>(() => web.StartAsync(TestContext.Current.CancellationToken));
 
         Assert.Contains($"SseOptions.{option} is {value}", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_limit_per_key_without_a_key_stops_the_start_and_tells_the_cure()
+    {
+        await using var web = TestApp.BuildOnly(services => services.AddSse(options => options.MaxConnectionsPerKey = 3));
+
+        var refused = await Assert.ThrowsAsync<OptionsValidationException>(() => web.StartAsync(TestContext.Current.CancellationToken));
+
+        Assert.Contains("SseOptions.ConnectionKey is not set. Set it to a function", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_limits_of_what_ends_streams_are_fine_themselves()
+    {
+        await using var least = await TestApp.StartInMemoryAsync(_ => { }, services => services.AddSse(options =>
+        {
+            options.ReconnectDelay = options.ReconnectSpread = options.DrainWindow = TimeSpan.Zero;
+            options.MaxConnections = options.MaxConnectionsPerKey = 1;
+            options.ConnectionKey = _ => null;
+            options.MaxConnectionAge = options.WriteTimeout = TimeSpan.FromSeconds(1);
+        }));
+        await using var most = await TestApp.StartInMemoryAsync(_ => { }, services => services.AddSse(options =>
+        {
+            options.ReconnectDelay = options.ReconnectSpread = TimeSpan.FromDays(1);
+            options.DrainWindow = TimeSpan.FromMinutes(10) - TimeSpan.FromTicks(1);
+            options.MaxConnections = options.MaxConnectionsPerKey = int.MaxValue;
+            options.ConnectionKey = _ => null;
+            options.MaxConnectionAge = TimeSpan.MaxValue;
+            options.WriteTimeout = TimeSpan.FromHours(1);
+        }));
+        await using var none = await TestApp.StartInMemoryAsync(_ => { }, services => services.AddSse(options => options.WriteTimeout = Timeout.InfiniteTimeSpan));
     }
 
     [GeneratedRegex(@"retry: (\d+)\nevent: drain\ndata: see you\n\n\z")]

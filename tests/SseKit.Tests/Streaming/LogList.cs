@@ -14,6 +14,9 @@ internal sealed class LogList : ILoggerProvider
     /// <summary>What SseKit logged for everyone to see.</summary>
     public IEnumerable<LogLine> OursAboveDebug => Ours.Where(line => line.Level > LogLevel.Debug);
 
+    /// <summary>What one of the framework's parts logged.</summary>
+    public IEnumerable<LogLine> Of(string category) => _lines.Where(line => line.Category == category);
+
     /// <summary>Warnings and errors, whoever logged them.</summary>
     public IEnumerable<LogLine> Troubles => _lines.Where(line => line.Level >= LogLevel.Warning);
 

@@ -14,6 +14,9 @@ internal sealed class RawClient : IDisposable
 
     private RawClient(Socket socket) => _socket = socket;
 
+    /// <summary>How many bytes have arrived and were not read.</summary>
+    public int Available => _socket.Available;
+
     public static async Task<RawClient> ConnectAsync(int port, int? receiveBuffer = null)
     {
         var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };

@@ -149,6 +149,7 @@ public class ResponseHeaderTests
         var body = await stream.Response.Content.ReadAsStreamAsync(TestContext.Current.CancellationToken);
         await using Stream decompressed = encoding == "gzip" ? new GZipStream(body, CompressionMode.Decompress) : new BrotliStream(body, CompressionMode.Decompress);
         using var reader = new StreamReader(decompressed);
+        Assert.Equal(":", await reader.ReadLineAsync(TestContext.Current.CancellationToken).AsTask().Soon());
         foreach (var number in Enumerable.Range(1, 3))
         {
             // The source gives the next one only once this one was read.

@@ -1,5 +1,7 @@
 using System.Net;
 using System.Runtime.CompilerServices;
+using System.Security.Cryptography.X509Certificates;
+using System.Text;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -14,7 +16,9 @@ using SseKit.Streaming;
 
 namespace SseKit.Tests.Streaming;
 
-/// <summary>An app on a real Kestrel (HTTP/1.1, or HTTP/2 without TLS) or on TestServer, with a client and with everything that it logs.</summary>
+/// <summary>
+/// An app on a real Kestrel (HTTP/1.1, HTTP/2 with or without TLS, HTTP/3) or on TestServer, with a client and with everything that it logs.
+/// </summary>
 internal sealed class TestApp : IAsyncDisposable
 {
     private TestApp(WebApplication web, HttpClient client, LogList log)
@@ -38,20 +42,40 @@ internal sealed class TestApp : IAsyncDisposable
 
     /// <summary>Starts Kestrel.</summary>
     public static async Task<TestApp> StartAsync(
-        Action<WebApplication> map, string http = "1.1", Action<IServiceCollection>? services = null, FakeTimeProvider? time = null)
+        Action<WebApplication> map,
+        string http = "1.1",
+        Action<IServiceCollection>? services = null,
+        FakeTimeProvider? time = null,
+        X509Certificate2? certificate = null)
     {
         var version = Version.Parse(http);
-        var (web, log) = Build(services, time, host => host.UseKestrelCore().UseSockets(sockets => sockets.CreateBoundListenSocket = endpoint =>
+        var (web, log) = Build(services, time, host => host.UseKestrelCore().UseKestrelHttpsConfiguration().UseQuic().UseSockets(sockets => sockets.CreateBoundListenSocket = endpoint =>
         {
             // Small, so that a client that does not read is soon felt.
             var socket = SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint);
             socket.SendBufferSize = 4096;
             return socket;
-        }).ConfigureKestrel(kestrel => kestrel.Listen(
-            IPAddress.Loopback, 0, listen => listen.Protocols = version.Major == 2 ? HttpProtocols.Http2 : HttpProtocols.Http1)));
+        }).ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, listen =>
+        {
+            listen.Protocols = version.Major switch
+            {
+                3 => HttpProtocols.Http3,
+                2 => HttpProtocols.Http2,
+                _ => HttpProtocols.Http1,
+            };
+            if (certificate is not null)
+            {
+                listen.UseHttps(certificate);
+            }
+        })));
         map(web);
         await web.StartAsync();
-        var client = new HttpClient(new SocketsHttpHandler { UseProxy = false, ResponseDrainTimeout = TimeSpan.Zero })
+        var client = new HttpClient(new SocketsHttpHandler
+        {
+            UseProxy = false,
+            ResponseDrainTimeout = TimeSpan.Zero,
+            SslOptions = { RemoteCertificateValidationCallback = (_, shown, _, _) => shown!.Equals(certificate) },
+        })
         {
             BaseAddress = new Uri(web.Urls.Single()),
             DefaultRequestVersion = version,
@@ -123,11 +147,14 @@ internal sealed class TestApp : IAsyncDisposable
     }
 }
 
-/// <summary>A response as its client sees it arrive.</summary>
+/// <summary>A response as its client sees it arrive, without the comment that opens a stream which has to wait for its first event.</summary>
 internal sealed class ClientStream(HttpResponseMessage response, Stream body) : IDisposable
 {
+    public const string Opening = ":\n";
+
     private readonly byte[] _buffer = new byte[64 * 1024];
     private string _arrived = "";
+    private bool _hasBegun;
 
     public HttpResponseMessage Response => response;
 
@@ -148,7 +175,7 @@ internal sealed class ClientStream(HttpResponseMessage response, Stream body) : 
 
             var count = await body.ReadAsync(_buffer).AsTask().Soon($"'{end}' in the stream; so far '{_arrived}'");
             Assert.True(count > 0, $"The stream ended before '{end}', after '{_arrived}'.");
-            _arrived += System.Text.Encoding.UTF8.GetString(_buffer, 0, count);
+            _arrived = WithoutOpening(_arrived + Encoding.UTF8.GetString(_buffer, 0, count));
         }
     }
 
@@ -159,10 +186,21 @@ internal sealed class ClientStream(HttpResponseMessage response, Stream body) : 
     public async Task<string> ReadToEndAsync()
     {
         using var reader = new StreamReader(body, leaveOpen: true);
-        return _arrived + await reader.ReadToEndAsync().Soon("the end of the stream");
+        return WithoutOpening(_arrived + await reader.ReadToEndAsync().Soon("the end of the stream"));
     }
 
     public void Dispose() => response.Dispose();
+
+    private string WithoutOpening(string text)
+    {
+        if (_hasBegun || text.Length < Opening.Length)
+        {
+            return text;
+        }
+
+        _hasBegun = true;
+        return text.StartsWith(Opening, StringComparison.Ordinal) ? text[Opening.Length..] : text;
+    }
 }
 
 internal static class Waiting

@@ -97,5 +97,39 @@ public class TopicFilterTests
         Assert.NotEqual("text/event-stream", stream.Response.Content.Headers.ContentType?.MediaType);
     }
 
+    [Theory]
+    [InlineData("1.1")]
+    [InlineData("2.0")]
+    public async Task A_silent_client_is_told_its_position_hears_what_is_not_kept_and_comes_back_to_there(string http)
+    {
+        await using var app = await TestApp.StartAsync(
+            web => web.MapSse("/", "orders", options => options.Filter = _ => item => item.Key == "me"),
+            http,
+            services => services.AddSse(options =>
+            {
+                options.MaxEventsPerTopic = 3;
+                options.SendCheckpoints = true;
+                options.KeepAliveInterval = TimeSpan.FromMilliseconds(100);
+            }));
+        var position = "";
+        using (var stream = await app.OpenAsync("/"))
+        {
+            for (var i = 0; i < 10; i++)
+            {
+                position = await Topics(app).PublishAsync("orders", new SseEvent("1") { Key = "other" }, Stop);
+            }
+
+            await stream.ReadToAsync($"id: {position}\n\n");
+            await Topics(app).PublishEphemeralAsync("orders", new SseEvent("Bob", "typing") { Key = "other" }, Stop);
+            await Topics(app).PublishEphemeralAsync("orders", new SseEvent("Ann", "typing") { Key = "me" }, Stop);
+            Assert.Equal("event: typing\ndata: Ann\n\n", (await stream.ReadToAsync("Ann\n\n")).Replace(":\n", "", StringComparison.Ordinal));
+        }
+
+        await Topics(app).PublishAsync("orders", new SseEvent("1") { Key = "other" }, Stop);
+        var mine = await Topics(app).PublishAsync("orders", new SseEvent("2") { Key = "me" }, Stop);
+        using var back = await app.OpenAsync("/", position);
+        Assert.Equal($"data: 2\nid: {mine}\n\n", (await back.ReadToAsync("\n\n")).Replace(":\n", "", StringComparison.Ordinal));
+    }
+
     private static ISseTopics Topics(TestApp app) => app.Web.Services.GetRequiredService<ISseTopics>();
 }

@@ -92,6 +92,12 @@ internal sealed class CapturedConnection : PipeWriter, IHttpResponseBodyFeature,
 
     public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default)
     {
+        if (!HasBegun && _unflushed.WrittenSpan.SequenceEqual(":\n"u8))
+        {
+            // The comment that opens a stream which has to wait says nothing of its topic.
+            _unflushed.ResetWrittenCount();
+        }
+
         HasBegun = true;
         Send();
         OnFlush();

@@ -1,3 +1,7 @@
+using System.Text;
+using SseKit.Topics;
+using SseKit.Wire;
+
 namespace SseKit.Tests.Topics;
 
 public class CheckpointTests
@@ -159,6 +163,33 @@ public class CheckpointTests
         var client = stage.Connect(first, OfMe);
         Assert.Equal("", stage.Received(client));
         Assert.Equal($"id: {newest}\n\n", AfterKeepAlive(stage, client));
+    }
+
+    [Fact]
+    public void What_a_client_was_told_counts_until_it_is_given_another_id()
+    {
+        var topic = new MemoryTopic("orders", new TopicRetention(10, 10_000, Timeout.InfiniteTimeSpan), TimeProvider.System);
+        var reader = new LogCursor(topic);
+        reader.MoveTo(topic.Newest());
+        topic.Append("data: 1\n"u8, null);
+        var selection = new Selection(_ => false, checkpoints: true);
+        Assert.Equal(CursorRead.Empty, reader.Read(out _, selection));
+
+        Assert.Equal($"id: {reader.Id}\n\n", Told());
+        Assert.Null(Told());
+        selection.Forget("event: typing\ndata: id: 1\n\n"u8);
+        Assert.Null(Told());
+
+        // As after a gap behind which it was brought back to where it stands.
+        selection.Forget("event: gap\ndata: {}\nid: older\n\n"u8);
+        Assert.NotNull(Told());
+
+        string? Told()
+        {
+            selection.StandAt(reader);
+            var buffer = ScratchFrames.Rent();
+            return selection.TryWriteCheckpoint(buffer) ? Encoding.UTF8.GetString(buffer.ReturnAsArray()) : null;
+        }
     }
 
     private static TopicStage Stage(bool withStore = false, int kept = 1_000) =>

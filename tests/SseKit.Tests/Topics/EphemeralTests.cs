@@ -272,21 +272,42 @@ public class EphemeralTests
     public void A_store_that_stands_still_holds_up_no_more_of_them_than_there_is_room_for()
     {
         var slow = new SlowPagingBacklog();
-        using var stage = new TopicStage(store: new RelayingBacklog(slow));
+        var relay = new RelayingBacklog(slow);
+        using var stage = new TopicStage(store: relay);
         var client = stage.Connect();
         stage.Received(client);
         var answer = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         slow.Pause = async (_, _) => await answer.Task;
         slow.Ring("orders");
         stage.Settle();
+        var first = SendOne(relay);
         for (var i = 0; i < 200; i++)
         {
             Send(stage, $"{i}");
         }
 
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        GC.Collect();
+        Assert.False(first.IsAlive);
         Assert.Equal("", stage.Received(client));
         answer.SetResult();
         Assert.Equal(string.Concat(Enumerable.Range(200 - 64, 64).Select(i => $"data: {i}\n\n")), stage.Received(client));
+    }
+
+    [Fact]
+    public void Who_has_not_heard_the_newest_does_not_wait()
+    {
+        var topic = new MemoryTopic("orders", new TopicRetention(10, 10_000, Timeout.InfiniteTimeSpan), TimeProvider.System);
+        var reader = new LogCursor(topic);
+        reader.MoveTo(topic.Newest());
+        for (var i = 0; i < 2; i++)
+        {
+            Assert.Equal(CursorRead.Empty, reader.Read(out _));
+            topic.AddEphemeral("data: a\n"u8, null, null);
+            Assert.True(reader.WaitAsync().AsTask().IsCompleted);
+            Assert.Equal(CursorRead.Frames, reader.Read(out _));
+        }
     }
 
     [Fact]
@@ -366,6 +387,15 @@ public class EphemeralTests
         var sent = stage.Topics.PublishEphemeralAsync(topic, item, Stop);
         stage.Settle();
         Assert.True(sent.IsCompletedSuccessfully);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static WeakReference SendOne(RelayingBacklog relay)
+    {
+        var frame = "data: a\n"u8.ToArray();
+        var sent = relay.SendAsync("orders", new SseAppend { Frame = frame }, Stop);
+        Assert.True(sent.IsCompletedSuccessfully);
+        return new WeakReference(frame);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

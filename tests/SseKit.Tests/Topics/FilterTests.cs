@@ -101,6 +101,33 @@ public class FilterTests
         }
     }
 
+    [Fact]
+    public void A_flow_that_never_ends_does_not_keep_a_client_that_leaves()
+    {
+        using var stage = Stage(withStore: false);
+        CapturedConnection? client = null;
+        var asked = 0;
+        client = stage.Connect(configure: options => options.Filter = _ => item =>
+        {
+            // Each event is followed by another one before it is rejected.
+            if (++asked < 20_000)
+            {
+                ((InMemoryBacklog)stage.Backlog).Append("orders", "data: more\n"u8, null, null);
+            }
+
+            if (asked == 1_000)
+            {
+                client!.Leave();
+            }
+
+            return false;
+        });
+        stage.Received(client);
+        stage.Publish("first");
+        Assert.True(client.IsOver);
+        Assert.InRange(asked, 1_000, 5_000);
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

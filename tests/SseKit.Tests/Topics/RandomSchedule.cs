@@ -9,11 +9,13 @@ namespace SseKit.Tests.Topics;
 
 /// <summary>
 /// One run of the whole way from <c>PublishAsync</c> to the bytes that clients receive, in an order of steps that a seed decides: publishers,
-/// clients that come, stall, are cut off at any byte and come back with ids right and wrong, time in which events age and topics are dropped,
-/// a store that trims, restarts, fails over and throws.
+/// clients that come, filter, stall, are cut off at any byte and come back with ids right and wrong, time in which events age and topics are
+/// dropped, a store that trims, restarts, fails over and throws.
 /// </summary>
 internal sealed class RandomSchedule : IDisposable
 {
+    private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(3);
+
     private readonly Random _random;
     private readonly SeededScheduler _scheduler;
     private readonly List<string>? _trace;
@@ -23,6 +25,7 @@ internal sealed class RandomSchedule : IDisposable
     private readonly List<Publisher> _publishers = [];
     private readonly List<CapturedConnection> _connections = [];
     private readonly SlowPagingBacklog? _store;
+    private readonly Queue<Action> _relayed = [];
     private readonly int _maxEvents;
     private readonly int _maxBytes;
     private readonly TimeSpan _maxAge;
@@ -77,7 +80,8 @@ internal sealed class RandomSchedule : IDisposable
 
         for (var i = _random.Next(1, 5); i > 0; i--)
         {
-            _clients.Add(new Client($"c{i}", OneOf([.. _topics]), OneOf(Enum.GetValues<SseStart>()), OneOf(Enum.GetValues<SseGapAction>()), _random.Next(4) != 0, _store is not null));
+            _clients.Add(new Client($"c{i}", OneOf([.. _topics]), OneOf(Enum.GetValues<SseStart>()), OneOf(Enum.GetValues<SseGapAction>()), _random.Next(4) != 0, _store is not null,
+                OneOf(null, null, null, "0", "1", "no"), _random.Next(2) == 0));
         }
     }
 
@@ -87,8 +91,12 @@ internal sealed class RandomSchedule : IDisposable
 
     public int Resumes => _clients.Sum(client => client.Model.Resumes);
 
+    public int Told => _clients.Sum(client => client.Model.Told);
+
+    public int Heard => _clients.Sum(client => client.Model.Heard);
+
     /// <summary>Runs the schedule of a seed; throws when something happens that the model does not allow.</summary>
-    public static (int Events, int Gaps, int Resumes) Run(int seed, List<string>? trace = null)
+    public static (int Events, int Gaps, int Resumes, int Told, int Heard) Run(int seed, List<string>? trace = null)
     {
         var before = SynchronizationContext.Current;
         using var schedule = new RandomSchedule(seed, trace);
@@ -96,7 +104,7 @@ internal sealed class RandomSchedule : IDisposable
         try
         {
             schedule.Run();
-            return (schedule.Events, schedule.Gaps, schedule.Resumes);
+            return (schedule.Events, schedule.Gaps, schedule.Resumes, schedule.Told, schedule.Heard);
         }
         finally
         {
@@ -157,7 +165,11 @@ internal sealed class RandomSchedule : IDisposable
                 _scheduler.Step();
                 break;
             case < 65:
-                if (_publishers.FirstOrDefault(publisher => publisher.Publishing.IsCompletedSuccessfully) is { } idle)
+                if (_random.Next(4) == 0)
+                {
+                    SendEphemeral(OneOf([.. _topics]));
+                }
+                else if (_publishers.FirstOrDefault(publisher => publisher.Publishing.IsCompletedSuccessfully) is { } idle)
                 {
                     idle.Publishing = PublishAsync(idle, OneOf([.. _topics]));
                 }
@@ -259,6 +271,18 @@ internal sealed class RandomSchedule : IDisposable
             }
         }
 
+        // By now each was silent for long enough to be told where it is.
+        for (var turns = 0; turns < 2; turns++)
+        {
+            Advance((int)KeepAlive.TotalSeconds);
+            Drain();
+        }
+
+        foreach (var client in _clients.Where(client => client.Connection is { IsOver: false }))
+        {
+            client.Model.CheckTold();
+        }
+
         _calm = false;
     }
 
@@ -271,6 +295,7 @@ internal sealed class RandomSchedule : IDisposable
 
     private void Drain()
     {
+        Relay(int.MaxValue);
         for (var steps = 0; _scheduler.Step(); steps++)
         {
             Require(steps < 100_000, "It does not come to rest.");
@@ -323,7 +348,31 @@ internal sealed class RandomSchedule : IDisposable
     private SseEvent NewEvent()
     {
         var type = OneOf(null, "tick");
-        return new SseEvent($"{type ?? "message"} {++_published}{OneOf("", "\nof two lines", new string('.', _random.Next(600)))}", type);
+        var data = $"{type ?? "message"} {++_published}{OneOf("", "\nof two lines", new string('.', _random.Next(600)))}";
+        return new SseEvent(data, type) { Key = ReaderModel.KeyOf(data) };
+    }
+
+    private void SendEphemeral(TopicModel topic)
+    {
+        Relay(_random.Next(3));
+        var data = $"{ReaderModel.EphemeralType} {topic.Ephemerals.Count}";
+        Trace($"send {data} to {topic.Name}");
+        topic.Ephemerals.Add(topic.Head);
+        var sent = _services.GetRequiredService<ISseTopics>().PublishEphemeralAsync(
+            topic.Name, new SseEvent(data, ReaderModel.EphemeralType) { Key = ReaderModel.KeyOf(data) });
+        Require(sent.IsCompletedSuccessfully, "Sending does not wait for anybody.");
+    }
+
+    /// <summary>Hands over some of what is on its way between the nodes; now and then one is lost.</summary>
+    private void Relay(int count)
+    {
+        while (count-- > 0 && _relayed.TryDequeue(out var deliver))
+        {
+            if (_random.Next(10) > 0)
+            {
+                deliver();
+            }
+        }
     }
 
     private void Connect(Client client, string? id)
@@ -360,6 +409,8 @@ internal sealed class RandomSchedule : IDisposable
         {
             (options.Start, options.OnGap, options.SendStartPosition) = (client.Start, client.OnGap, client.SendStartPosition);
             options.Snapshot = (_, stop) => SnapshotAsync(client, stop);
+            options.Filter = client.Key is null ? null : _ => item => item.Key == client.Key;
+            options.SendCheckpoints = client.Model.Checkpoints;
         });
         connection.Request = ServeAsync(client, connection, result.ExecuteAsync(context));
     }
@@ -459,13 +510,15 @@ internal sealed class RandomSchedule : IDisposable
         services.AddSingleton<TimeProvider>(_time);
         if (_store is not null)
         {
-            services.AddSingleton<ISseBacklog>(_store);
+            services.AddSingleton<ISseBacklog>(new RelayingBacklog(_store) { Deliver = _relayed.Enqueue });
         }
 
         services.AddSse(options =>
         {
             (options.MaxEventsPerTopic, options.MaxBytesPerTopic, options.MaxEventAge) = (_maxEvents, _maxBytes, _maxAge);
             (options.IdleTopicTimeout, options.BacklogPollInterval) = (TimeSpan.FromMinutes(1), TimeSpan.FromSeconds(5));
+
+            options.KeepAliveInterval = KeepAlive;
 
             // A client may stall for as long as the schedule likes; that it is cut off some day is another test's business.
             options.WriteTimeout = Timeout.InfiniteTimeSpan;
@@ -548,7 +601,8 @@ internal sealed class RandomSchedule : IDisposable
         public Dictionary<TopicModel, int> Last { get; } = [];
     }
 
-    private sealed class Client(string name, TopicModel topic, SseStart start, SseGapAction onGap, bool sendStartPosition, bool mayLag)
+    private sealed class Client(
+        string name, TopicModel topic, SseStart start, SseGapAction onGap, bool sendStartPosition, bool mayLag, string? key, bool checkpoints)
     {
         public string Name => name;
 
@@ -558,7 +612,15 @@ internal sealed class RandomSchedule : IDisposable
 
         public bool SendStartPosition => sendStartPosition;
 
-        public ReaderModel Model { get; } = new(topic, start, onGap, sendStartPosition) { MayLag = mayLag };
+        /// <summary>The key of the events that it wants; null for all.</summary>
+        public string? Key => key;
+
+        public ReaderModel Model { get; } = new(topic, start, onGap, sendStartPosition)
+        {
+            MayLag = mayLag,
+            Wants = data => key is null || ReaderModel.KeyOf(data) == key,
+            Checkpoints = checkpoints,
+        };
 
         public CapturedConnection? Connection { get; set; }
     }

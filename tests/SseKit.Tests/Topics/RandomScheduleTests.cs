@@ -19,7 +19,7 @@ public class RandomScheduleTests
         var first = Setting("SSEKIT_SEED", Random.Shared.Next());
         var count = Setting("SSEKIT_SCHEDULES", 5_000);
         var failed = new ConcurrentBag<int>();
-        long events = 0, gaps = 0, resumes = 0;
+        long events = 0, gaps = 0, resumes = 0, told = 0, heard = 0;
         Parallel.For(0, count, new ParallelOptions { CancellationToken = TestContext.Current.CancellationToken }, (index, loop) =>
         {
             var seed = unchecked(first + index);
@@ -29,6 +29,8 @@ public class RandomScheduleTests
                 Interlocked.Add(ref events, seen.Events);
                 Interlocked.Add(ref gaps, seen.Gaps);
                 Interlocked.Add(ref resumes, seen.Resumes);
+                Interlocked.Add(ref told, seen.Told);
+                Interlocked.Add(ref heard, seen.Heard);
             }
             catch (Exception)
             {
@@ -37,7 +39,7 @@ public class RandomScheduleTests
             }
         });
 
-        TestContext.Current.TestOutputHelper?.WriteLine($"{count} schedules from seed {first}: {events} events received, {gaps} gaps told, {resumes} resumes.");
+        TestContext.Current.TestOutputHelper?.WriteLine($"{count} schedules from seed {first}: {events} events received, {gaps} gaps told, {resumes} resumes, {told} checkpoints, {heard} ephemeral events.");
         if (failed.TryTake(out var again))
         {
             Assert.Fail(Replay(again));
@@ -49,6 +51,8 @@ public class RandomScheduleTests
             Assert.InRange(events, count, long.MaxValue);
             Assert.InRange(gaps, count / 10, long.MaxValue);
             Assert.InRange(resumes, count / 10, long.MaxValue);
+            Assert.InRange(told, count / 10, long.MaxValue);
+            Assert.InRange(heard, count / 10, long.MaxValue);
         }
     }
 

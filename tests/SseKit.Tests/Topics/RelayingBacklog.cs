@@ -23,6 +23,9 @@ internal sealed class RelayingBacklog(ISseBacklog store) : ISseBacklog, ISseRela
     public ValueTask<SseEntry> AppendAsync(string topic, SseAppend append, CancellationToken cancellationToken) =>
         store.AppendAsync(topic, append, cancellationToken);
 
+    public ValueTask<IReadOnlyList<SseEntry>> AppendAsync(string topic, IReadOnlyList<SseAppend> appends, CancellationToken cancellationToken) =>
+        store.AppendAsync(topic, appends, cancellationToken);
+
     public ValueTask<SseSlice> ReadAsync(string topic, string? after, int max, CancellationToken cancellationToken) =>
         store.ReadAsync(topic, after, max, cancellationToken);
 

@@ -38,6 +38,9 @@ internal sealed class TopicModel(string name)
 
     public IEnumerable<TopicNode> All => _nodes.Values;
 
+    /// <summary>What was newest when each of the events that are not kept was sent.</summary>
+    public List<TopicNode> Ephemerals { get; } = [];
+
     public TopicNode? Find(string id) => _nodes.GetValueOrDefault(id);
 
     public TopicNode Appended(string id, string previousId, string data)

@@ -350,6 +350,8 @@ public class HandsOffTests
         source.Emit("end");
         source.End();
         await reading.ExpectAllAsync(":\ndata: end\n\n");
+        // SseKit's own streams open with one.
+        intervals += path == "/loop" ? 0 : 1;
         Assert.True(reading.KeepAlives <= intervals, $"{reading.KeepAlives} keep-alives in {intervals} intervals");
     }
 

@@ -52,6 +52,25 @@ public class ProxyTests
         await reading.ExpectAllAsync("data: one\n\n:\ndata: two\n\n");
     }
 
+    [Theory]
+    [InlineData("1.1")]
+    [InlineData("2.0")]
+    public async Task A_proxy_that_stops_ends_what_it_passes_on_cleanly(string backHttp)
+    {
+        var pause = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var back = await StartStreamAsync(backHttp, new FakeTimeProvider(), pause.Task, _ => { });
+        await using var front = await StartProxyAsync("1.1", back, new FakeTimeProvider(), web => web.UseSse());
+        using var stream = await front.OpenAsync("/");
+        await stream.ReadToAsync("data: one\n\n");
+
+        await front.Web.StopAsync(TestContext.Current.CancellationToken).Soon();
+
+        // YARP gives up on such a stream, which would cut it off.
+        Assert.Matches(@"\Aretry: \d+\n\z", await stream.ReadToEndAsync());
+        Assert.Empty(front.Log.OursAboveDebug);
+        pause.SetResult();
+    }
+
     private static Task<TestApp> StartStreamAsync(string http, FakeTimeProvider time, Task pause, Action<WebApplication> use) => TestApp.StartAsync(
         web =>
         {
