@@ -4,7 +4,7 @@ using StackExchange.Redis;
 namespace SseKit.StackExchangeRedis;
 
 /// <summary>Topics in Redis, each one stream under one key: so nothing ever needs two slots of a cluster, and what is lost is lost together.</summary>
-internal sealed class RedisBacklog : ISseBacklog, ISseRelay
+internal sealed partial class RedisBacklog : ISseBacklog, ISseRelay
 {
     // How long an event whose answer was lost with the connection waits for the next one, to be sent again.
     private static readonly TimeSpan ResendWithin = TimeSpan.FromSeconds(3);
@@ -14,12 +14,15 @@ internal sealed class RedisBacklog : ISseBacklog, ISseRelay
     private const int TrimmedExactly = 100;
 
     // What publish.lua takes: some for all events, and some for each.
-    private const int SharedArguments = 6;
+    private const int SharedArguments = 8;
     private const int ElapsedArgument = 5;
     private const int ArgumentsEach = 4;
 
+    // What it answers instead of ids.
+    private const string Fenced = "!";
+
     // What read.lua answers: some for all entries, and some for each.
-    private const int AnswerParts = 3;
+    private const int AnswerParts = 4;
     private const int EntryParts = 6;
 
     private readonly string _writer = EntryId.NewWriter();
@@ -46,7 +49,7 @@ internal sealed class RedisBacklog : ISseBacklog, ISseRelay
     {
         cancellationToken.ThrowIfCancellationRequested();
         var retention = RedisRetention.Of(topic, _topics, _options);
-        if (appends.Count > retention.MaxEvents)
+        if (appends.Count > retention.MaxEvents && appends[0].Fence is null)
         {
             throw new ArgumentException(
                 $"{appends.Count} events are more than the topic '{topic}' keeps: the first would be gone before anybody could read them, so none was published. Publish fewer at once, or raise SseRedisOptions.MaxEvents or the topic's rule in SseOptions.Retention.",
@@ -63,6 +66,8 @@ internal sealed class RedisBacklog : ISseBacklog, ISseRelay
         arguments[3] = Milliseconds(retention.Expiry);
         arguments[4] = link.ChannelPrefix + key;
         arguments[ElapsedArgument] = "";
+        arguments[6] = appends[0].Fence is { } fence ? fence : "";
+        arguments[7] = appends[^1].Outcome is { } outcome ? Word(outcome) : "";
         var sequence = Interlocked.Add(ref _sequence, appends.Count) - appends.Count;
         for (var (i, at) = (0, SharedArguments); i < appends.Count; i++)
         {
@@ -83,8 +88,13 @@ internal sealed class RedisBacklog : ISseBacklog, ISseRelay
         {
             try
             {
-                var answer = (RedisResult[])(await database.ScriptEvaluateAsync(RedisScripts.Publish, [key], arguments, CommandFlags.DemandMaster)
+                var answer = (RedisResult[])(await database.ScriptEvaluateAsync(RedisScripts.Publish, [key, LeaseKey.Of(key)], arguments, CommandFlags.DemandMaster)
                     .WaitAsync(cancellationToken))!;
+                if ((string?)answer[0] == Fenced)
+                {
+                    throw new SseFencedException(topic);
+                }
+
                 return answer.Length == 1 + appends.Count ? Stored(appends, answer) : throw new SseUnknownOutcomeException(topic, lost);
             }
             catch (Exception exception) when (lost is null && WasRefused(exception))
@@ -122,14 +132,15 @@ internal sealed class RedisBacklog : ISseBacklog, ISseRelay
 
         var retention = RedisRetention.Of(topic, _topics, _options);
         RedisValue[] arguments = [number, mark, max, Milliseconds(retention.MaxAge), Milliseconds(retention.Expiry), EntryId.Mark(_writer, Interlocked.Increment(ref _sequence))];
-        var answer = (RedisResult[])(await link.Database.ScriptEvaluateAsync(RedisScripts.Read, [Key(topic)], arguments, CommandFlags.DemandMaster)
-            .WaitAsync(cancellationToken))!;
+        var answer = (RedisResult[])(await link.Database.ScriptEvaluateAsync(
+            RedisScripts.Read, [Key(topic), LeaseKey.Of(Key(topic))], arguments, CommandFlags.DemandMaster).WaitAsync(cancellationToken))!;
         if ((int)answer[1] > 0)
         {
             _foreign.Skipped(topic);
         }
 
         var now = (long)answer[2];
+        var isEnded = (string?)answer[3] == "1";
         var entries = new List<SseEntry>((answer.Length - AnswerParts) / EntryParts);
         for (var i = AnswerParts; i + EntryParts <= answer.Length; i += EntryParts)
         {
@@ -140,7 +151,13 @@ internal sealed class RedisBacklog : ISseBacklog, ISseRelay
             }
         }
 
-        return new SseSlice { Head = (string)answer[0]!, Entries = entries };
+        var head = (string)answer[0]!;
+        if (isEnded && entries.Count > 0 && entries[^1].Id == head)
+        {
+            entries[^1] = entries[^1] with { IsEnd = true };
+        }
+
+        return new SseSlice { Head = head, Entries = entries, IsEnded = isEnded };
     }
 
     public ValueTask<IAsyncDisposable> WatchAsync(string topic, Action grown, CancellationToken cancellationToken)
@@ -210,6 +227,7 @@ internal sealed class RedisBacklog : ISseBacklog, ISseRelay
                 Frame = appends[i].Frame,
                 EventType = appends[i].EventType,
                 Key = appends[i].Key,
+                IsEnd = appends[i].Outcome is not null,
             };
         }
 

@@ -6,6 +6,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Metadata;
 using Microsoft.AspNetCore.Mvc;
+using SseKit.Producing;
 using SseKit.Streaming;
 using SseKit.Topics;
 
@@ -24,6 +25,7 @@ namespace SseKit;
 public class EventSourceResult : IResult, IActionResult, IEndpointMetadataProvider, IStatusCodeHttpResult, IContentTypeHttpResult
 {
     private readonly Func<HttpContext, StreamHost, CancellationToken, FrameSource> _open;
+    private readonly Func<HttpContext, StreamHost, ValueTask<bool>>? _isOver;
     private readonly SseStreamOptions? _options;
 
     /// <summary>Streams the events of a sequence.</summary>
@@ -47,10 +49,12 @@ public class EventSourceResult : IResult, IActionResult, IEndpointMetadataProvid
     {
     }
 
-    private protected EventSourceResult(Func<HttpContext, StreamHost, CancellationToken, FrameSource> open, SseStreamOptions? options)
+    private protected EventSourceResult(
+        Func<HttpContext, StreamHost, CancellationToken, FrameSource> open, SseStreamOptions? options, Func<HttpContext, StreamHost, ValueTask<bool>>? isOver = null)
     {
         _open = open;
         _options = options;
+        _isOver = isOver;
     }
 
     /// <summary>The media type, <c>text/event-stream</c>.</summary>
@@ -98,6 +102,52 @@ public class EventSourceResult : IResult, IActionResult, IEndpointMetadataProvid
     public static EventSourceResult FromTopic(string topic, Action<SseStreamOptions>? configure = null) =>
         FromTopic(TopicName.Check(topic), StreamChoices.Of(configure));
 
+    /// <summary>
+    /// Streams the events of a producer, which is started if there is none: work that goes on when the client leaves, for readers that come back
+    /// and see the whole. Needs <c>AddSse()</c>.
+    /// </summary>
+    /// <param name="topic">The topic: 1–256 bytes of UTF-8 without control characters, the producer's alone.</param>
+    /// <param name="source">Makes the events; see <see cref="ISseProducers.StartAsync"/>. The services are not the request's, which is gone by then.</param>
+    /// <param name="configure">Choices.</param>
+    /// <returns>The result. A client that comes back after it was told the end gets status 204; one with an id never starts the source.</returns>
+    /// <exception cref="ArgumentException">The topic's name or a choice is not acceptable.</exception>
+    [OverloadResolutionPriority(1)]
+    public static EventSourceResult FromProducer(
+        string topic, Func<IServiceProvider, CancellationToken, IAsyncEnumerable<SseEvent>> source, Action<SseProducerOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        return FromProducer(new ProducerPlan(TopicName.Check(topic), source, ProducerChoices.Of(configure)));
+    }
+
+    /// <summary>The same with values as JSON; strings and byte arrays as they are.</summary>
+    /// <typeparam name="T">The type of the values.</typeparam>
+    /// <param name="topic">The topic.</param>
+    /// <param name="source">Makes the values.</param>
+    /// <param name="eventType">The type of all events; null means <c>message</c>.</param>
+    /// <param name="jsonTypeInfo">The contract to write the values with; null to use the app's options.</param>
+    /// <param name="configure">Choices.</param>
+    /// <returns>The result.</returns>
+    /// <exception cref="ArgumentException">The topic's name, the event type or a choice is not acceptable.</exception>
+    public static EventSourceResult<T> FromProducer<T>(
+        string topic,
+        Func<IServiceProvider, CancellationToken, IAsyncEnumerable<T>> source,
+        string? eventType = null,
+        JsonTypeInfo<T>? jsonTypeInfo = null,
+        Action<SseProducerOptions>? configure = null)
+    {
+        TopicName.Check(topic);
+        var options = ProducerChoices.Of(configure);
+        return new(new ProducerPlan(topic, ProducedValues.Of(source, eventType, jsonTypeInfo, options.CoalesceWindow), options));
+    }
+
+    /// <summary>Streams the events of a producer that somebody else starts, and starts none: a POST starts, a GET attaches. Needs <c>AddSse()</c>.</summary>
+    /// <param name="topic">The topic.</param>
+    /// <param name="configure">Choices for a producer that has to go on here, <see cref="SseProducerOptions.Resume"/> above all.</param>
+    /// <returns>The result. Where there is no such producer, a client without an id gets status 204.</returns>
+    /// <exception cref="ArgumentException">The topic's name or a choice is not acceptable.</exception>
+    public static EventSourceResult FromProducer(string topic, Action<SseProducerOptions>? configure = null) =>
+        FromProducer(new ProducerPlan(TopicName.Check(topic), Source: null, ProducerChoices.Of(configure)));
+
     /// <summary>Sends the stream; completes when the client has left, the source has ended, or the app stops.</summary>
     /// <param name="httpContext">The request.</param>
     /// <returns>The response under way.</returns>
@@ -105,7 +155,7 @@ public class EventSourceResult : IResult, IActionResult, IEndpointMetadataProvid
     {
         ArgumentNullException.ThrowIfNull(httpContext);
         var host = StreamHost.Of(httpContext);
-        return EventStream.RunAsync(httpContext, host, StreamSettings.Of(httpContext, host.Settings, _options), (host, stop) => _open(httpContext, host, stop));
+        return _isOver is null ? StreamAsync(httpContext, host) : StreamUnlessOverAsync(httpContext, host);
     }
 
     /// <summary>The same, called by MVC.</summary>
@@ -123,8 +173,26 @@ public class EventSourceResult : IResult, IActionResult, IEndpointMetadataProvid
         StreamMetadata.Add(builder, payload: null);
     }
 
+    private static EventSourceResult FromProducer(ProducerPlan plan) =>
+        new(ProducerDoor.Opening(plan), options: null, ProducerDoor.IsOver(plan));
+
     internal static EventSourceResult FromTopic(string topic, SseStreamOptions? options) =>
         new((context, host, stop) => TopicDoor.Open(context, host, topic, options, stop), options);
+
+    private Task StreamAsync(HttpContext context, StreamHost host) =>
+        EventStream.RunAsync(context, host, StreamSettings.Of(context, host.Settings, _options), (host, stop) => _open(context, host, stop));
+
+    private async Task StreamUnlessOverAsync(HttpContext context, StreamHost host)
+    {
+        if (await _isOver!(context, host))
+        {
+            ResponsePreamble.ApplyOver(context);
+        }
+        else
+        {
+            await StreamAsync(context, host);
+        }
+    }
 
     private static Func<HttpContext, StreamHost, CancellationToken, FrameSource> Open(IAsyncEnumerable<SseEvent> items)
     {

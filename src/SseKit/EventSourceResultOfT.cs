@@ -4,6 +4,7 @@ using System.Text.Json.Serialization.Metadata;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Metadata;
+using SseKit.Producing;
 using SseKit.Streaming;
 using SseKit.Wire;
 
@@ -30,6 +31,11 @@ public sealed class EventSourceResult<T> : EventSourceResult, IEndpointMetadataP
 
     internal EventSourceResult(IAsyncEnumerable<SseItem<T>> items, JsonTypeInfo<T>? jsonTypeInfo, Action<SseStreamOptions>? configure)
         : base(Open(items, jsonTypeInfo), StreamChoices.Of(configure))
+    {
+    }
+
+    internal EventSourceResult(ProducerPlan plan)
+        : base(ProducerDoor.Opening(plan), options: null, ProducerDoor.IsOver(plan))
     {
     }
 

@@ -24,6 +24,9 @@ public readonly record struct SseEntry
     /// <summary>The event's type; null means <c>message</c>.</summary>
     public string? EventType { get; init; }
 
+    /// <summary>Whether it is the end of a producer: the last entry that its topic will have. See <see cref="ISseLeases"/>.</summary>
+    public bool IsEnd { get; init; }
+
     /// <summary><see cref="SseAppend.Key"/>, unchanged; null where there was none.</summary>
     public string? Key { get; init; }
 }

@@ -98,6 +98,24 @@ public sealed class SseOptions
     public bool SendStartPosition { get; set; } = true;
 
     /// <summary>
+    /// The type of the event that tells readers of a producer that it has ended, and how. Default <c>end</c>; with the rules of
+    /// <see cref="GapEventType"/>, and another one.
+    /// </summary>
+    public string EndEventType { get; set; } = "end";
+
+    /// <summary>
+    /// Within what time it is found out that the process died that ran a producer. Renewed every quarter of it. Default 10 s; 1 s to 1 hour.
+    /// </summary>
+    public TimeSpan ProducerLease { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>
+    /// For how long producers may go on when the app stops, counted from the beginning of the stop; their readers are drained meanwhile. What
+    /// runs then is handed over to another node or to the next start. Default 5 s; zero to one day, cut short by
+    /// <c>HostOptions.ShutdownTimeout</c>.
+    /// </summary>
+    public TimeSpan ProducerDrainTime { get; set; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>
     /// Whether a subscriber of a topic that was given nothing for a while, since its filter let nothing pass, is told the newest position in
     /// place of a keep-alive comment (an <c>id:</c> block without data), wherever its client does not have it yet: so that coming back after
     /// hours costs little and finds no gap that held nothing for it. Default false, because <c>@microsoft/fetch-event-source</c> reports the

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using SseKit;
+using SseKit.Producing;
 using SseKit.Streaming;
 using SseKit.Topics;
 
@@ -56,6 +57,24 @@ public static class SseServiceCollectionExtensions
             return new SseTopics(provider.GetRequiredService<ISseBacklog>(), host.Options, host.Json, host.Time, host.Logger, host.Metrics);
         });
         services.TryAddSingleton<ISseTopics>(provider => provider.GetRequiredService<SseTopics>());
+        services.TryAddSingleton<ProducerShutdown>();
+        services.AddHostedService(provider => provider.GetRequiredService<ProducerShutdown>());
+        services.TryAddSingleton(provider =>
+        {
+            var host = provider.GetRequiredService<StreamHost>();
+            var producers = new SseProducers(
+                provider.GetRequiredService<ISseBacklog>(),
+                provider.GetRequiredService<SseTopics>(),
+                provider.GetRequiredService<IServiceScopeFactory>(),
+                host.Options,
+                host.Json,
+                host.Time,
+                host.Logger,
+                host.Stopping);
+            provider.GetRequiredService<ProducerShutdown>().WaitFor(producers, host.Stopping);
+            return producers;
+        });
+        services.TryAddSingleton<ISseProducers>(provider => provider.GetRequiredService<SseProducers>());
         return new SseBuilder(services);
     }
 

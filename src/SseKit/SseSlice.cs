@@ -11,4 +11,7 @@ public readonly record struct SseSlice
 
     /// <summary>The entries, oldest first, each the predecessor of the next.</summary>
     public required IReadOnlyList<SseEntry> Entries { get; init; }
+
+    /// <summary>Whether the entry at <see cref="Head"/> is the end of a producer. See <see cref="ISseLeases"/>.</summary>
+    public bool IsEnded { get; init; }
 }

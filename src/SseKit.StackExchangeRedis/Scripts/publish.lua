@@ -1,7 +1,7 @@
 -- What all events of one step share, and then four arguments for each: what its publisher made unique, its type, its
 -- frame, its key.
-local trim, max_events, max_age, expiry, channel, elapsed = unpack(ARGV, 1, 6)
-local from, each = 7, 4
+local trim, max_events, max_age, expiry, channel, elapsed, fence, outcome = unpack(ARGV, 1, 8)
+local from, each = 9, 4
 local count = (#ARGV - from + 1) / each
 
 -- The ids of events that are here already. They lie side by side, since nothing comes between the steps of a script; the first of them may have
@@ -38,6 +38,10 @@ if elapsed ~= '' then
     end
 end
 
+-- A topic with a lease is its holder's alone, until it is to stop, and nobody's after its end.
+local fence_now, ended, stop, retain = unpack(redis.call('HMGET', lease, 'fence', 'state', 'stop', 'retain'))
+if (fence_now or '') ~= fence or ended or (stop and outcome == '') or (fence == '' and outcome ~= '') then return { '!' } end
+
 local previous = head(ARGV[from])
 local answer = { previous }
 for i = from, #ARGV, each do
@@ -47,11 +51,22 @@ for i = from, #ARGV, each do
         fields[#fields + 1] = 'k'
         fields[#fields + 1] = event_key
     end
-    local id = redis.call('XADD', key, 'MAXLEN', trim, max_events, '*', unpack(fields))
+    local id
+    if fence == '' then
+        id = redis.call('XADD', key, 'MAXLEN', trim, max_events, '*', unpack(fields))
+    else
+        -- All of it is kept: every reader of a producer sees the whole.
+        id = redis.call('XADD', key, '*', unpack(fields))
+    end
     previous = id .. '-' .. w
     answer[#answer + 1] = previous
 end
-if max_age ~= '0' then redis.pcall('XTRIM', key, 'MINID', '~', string.format('%.0f', math.max(0, ms(previous) - max_age))) end
-keep(expiry)
+if fence == '' then
+    if max_age ~= '0' then redis.pcall('XTRIM', key, 'MINID', '~', string.format('%.0f', math.max(0, ms(previous) - max_age))) end
+    keep(expiry)
+elseif outcome ~= '' then
+    redis.call('HSET', lease, 'state', outcome, 'end', previous)
+    stay_until(now() + retain)
+end
 redis.pcall('PUBLISH', channel, '')
 return answer

@@ -1,8 +1,15 @@
 local after, after_w, max, max_age, expiry, w = unpack(ARGV)
 max = tonumber(max)
 
-local answer = { head(w), 0, now() }
-keep(expiry)
+-- A topic with a lease keeps all that it has for as long as the lease says, however much it is read.
+local fence, ending = unpack(redis.call('HMGET', lease, 'fence', 'end'))
+local answer = { head(w), 0, now(), '' }
+if ending and ending == answer[1] then answer[4] = '1' end
+if fence then
+    max_age = '0'
+else
+    keep(expiry)
+end
 if max == 0 then return answer end
 
 -- An id is known only if the very entry is here: Redis would go on from any place between two, and from the future.

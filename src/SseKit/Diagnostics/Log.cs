@@ -34,4 +34,28 @@ internal static partial class Log
 
     [LoggerMessage(10, LogLevel.Debug, "A keep-alive could not be written to the event stream {Path}; it gets no more of them.", EventName = "KeepAliveFailed")]
     public static partial void KeepAliveFailed(ILogger logger, string path, Exception exception);
+
+    [LoggerMessage(30, LogLevel.Error, "The producer of topic {Topic} failed; its readers are told.", EventName = "ProducerFailed")]
+    public static partial void ProducerFailed(ILogger logger, string topic, Exception exception);
+
+    [LoggerMessage(31, LogLevel.Warning, "The producer of topic {Topic} has lost its lease, because this process stood still or the store was away for too long; it was ended here, and its topic is another's.", EventName = "ProducerFenced")]
+    public static partial void ProducerFenced(ILogger logger, string topic);
+
+    [LoggerMessage(32, LogLevel.Information, "The producer of topic {Topic} was cancelled, because nobody listens any more.", EventName = "ProducerAbandoned")]
+    public static partial void ProducerAbandoned(ILogger logger, string topic);
+
+    [LoggerMessage(33, LogLevel.Warning, "The process that ran the producer of topic {Topic} stopped or died; {WhatNow}.", EventName = "ProducerTakenOver")]
+    public static partial void ProducerTakenOver(ILogger logger, string topic, string whatNow);
+
+    [LoggerMessage(34, LogLevel.Warning, "The producer of topic {Topic} could not publish; it waits and tries again.", EventName = "ProducerWaits")]
+    public static partial void ProducerWaits(ILogger logger, string topic, Exception exception);
+
+    [LoggerMessage(35, LogLevel.Debug, "The lease of the producer of topic {Topic} could not be looked after; it is tried again.", EventName = "LeaseFailed")]
+    public static partial void LeaseFailed(ILogger logger, string topic, Exception exception);
+
+    [LoggerMessage(36, LogLevel.Error, "OnFailure of the producer of topic {Topic} failed itself.", EventName = "ProducerHookFailed")]
+    public static partial void ProducerHookFailed(ILogger logger, string topic, Exception exception);
+
+    [LoggerMessage(37, LogLevel.Debug, "The source of the producer of topic {Topic}, or its scope, failed after its end.", EventName = "ProducerLeftLate")]
+    public static partial void ProducerLeftLate(ILogger logger, string topic, Exception exception);
 }

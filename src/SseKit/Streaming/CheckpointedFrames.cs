@@ -5,7 +5,7 @@ namespace SseKit.Streaming;
 
 /// <summary>Frames of a topic whose client is told, with its keep-alives, how far the topic has gone without an event for it.</summary>
 internal sealed class CheckpointedFrames(SseTopics topics, TopicRequest request, CancellationToken cancellationToken)
-    : TopicFrames(topics, request, cancellationToken)
+    : TopicFrames(topics.ReadFramesAsync(request, cancellationToken), cancellationToken)
 {
     private readonly Selection _selection = request.Selection!;
 

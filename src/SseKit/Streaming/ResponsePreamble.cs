@@ -42,6 +42,13 @@ internal static class ResponsePreamble
         context.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
     }
 
+    /// <summary>The answer to who has been told the end: the one status that makes an EventSource stay away for good.</summary>
+    public static void ApplyOver(HttpContext context)
+    {
+        context.Response.StatusCode = StatusCodes.Status204NoContent;
+        context.Response.Headers.CacheControl = CacheControl;
+    }
+
     /// <summary>Adds what somebody else's event stream lacks of it, and leaves what they said.</summary>
     public static void Complete(HttpContext context, ILogger logger)
     {

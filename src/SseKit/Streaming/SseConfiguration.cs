@@ -14,23 +14,37 @@ internal sealed class SseConfiguration(IConfiguration section) : IConfigureOptio
     // Each puts a text into its option, or tells what the text should have been.
     private static readonly Dictionary<string, Func<SseOptions, string, string?>> Settings = new(StringComparer.OrdinalIgnoreCase)
     {
-        [nameof(SseOptions.KeepAliveInterval)] = Time((o, value) => o.KeepAliveInterval = value),
-        [nameof(SseOptions.ReconnectionInterval)] = Time((o, value) => o.ReconnectionInterval = value),
-        [nameof(SseOptions.ReconnectDelay)] = Time((o, value) => o.ReconnectDelay = value),
-        [nameof(SseOptions.ReconnectSpread)] = Time((o, value) => o.ReconnectSpread = value),
-        [nameof(SseOptions.DrainWindow)] = Time((o, value) => o.DrainWindow = value),
-        [nameof(SseOptions.MaxConnections)] = Number((o, value) => o.MaxConnections = value),
-        [nameof(SseOptions.MaxConnectionsPerKey)] = Number((o, value) => o.MaxConnectionsPerKey = value),
-        [nameof(SseOptions.MaxConnectionAge)] = Time((o, value) => o.MaxConnectionAge = value),
-        [nameof(SseOptions.EndWhenTicketExpires)] = Choice((o, value) => o.EndWhenTicketExpires = value),
-        [nameof(SseOptions.WriteTimeout)] = Time((o, value) => o.WriteTimeout = value),
-        [nameof(SseOptions.GapEventType)] = Text((o, value) => o.GapEventType = value),
-        [nameof(SseOptions.SendStartPosition)] = Choice((o, value) => o.SendStartPosition = value),
-        [nameof(SseOptions.SendCheckpoints)] = Choice((o, value) => o.SendCheckpoints = value),
-        [nameof(SseOptions.MaxEventsPerTopic)] = Number((o, value) => o.MaxEventsPerTopic = value),
-        [nameof(SseOptions.MaxBytesPerTopic)] = LongNumber((o, value) => o.MaxBytesPerTopic = value),
-        [nameof(SseOptions.MaxTopics)] = Number((o, value) => o.MaxTopics = value),
-        [nameof(SseOptions.BacklogPollInterval)] = Time((o, value) => o.BacklogPollInterval = value),
+        [nameof(SseOptions.KeepAliveInterval)] = Time<SseOptions>((o, value) => o.KeepAliveInterval = value),
+        [nameof(SseOptions.ReconnectionInterval)] = Time<SseOptions>((o, value) => o.ReconnectionInterval = value),
+        [nameof(SseOptions.ReconnectDelay)] = Time<SseOptions>((o, value) => o.ReconnectDelay = value),
+        [nameof(SseOptions.ReconnectSpread)] = Time<SseOptions>((o, value) => o.ReconnectSpread = value),
+        [nameof(SseOptions.DrainWindow)] = Time<SseOptions>((o, value) => o.DrainWindow = value),
+        [nameof(SseOptions.MaxConnections)] = Number<SseOptions>((o, value) => o.MaxConnections = value),
+        [nameof(SseOptions.MaxConnectionsPerKey)] = Number<SseOptions>((o, value) => o.MaxConnectionsPerKey = value),
+        [nameof(SseOptions.MaxConnectionAge)] = Time<SseOptions>((o, value) => o.MaxConnectionAge = value),
+        [nameof(SseOptions.EndWhenTicketExpires)] = Choice<SseOptions>((o, value) => o.EndWhenTicketExpires = value),
+        [nameof(SseOptions.WriteTimeout)] = Time<SseOptions>((o, value) => o.WriteTimeout = value),
+        [nameof(SseOptions.GapEventType)] = Text<SseOptions>((o, value) => o.GapEventType = value),
+        [nameof(SseOptions.SendStartPosition)] = Choice<SseOptions>((o, value) => o.SendStartPosition = value),
+        [nameof(SseOptions.SendCheckpoints)] = Choice<SseOptions>((o, value) => o.SendCheckpoints = value),
+        [nameof(SseOptions.MaxEventsPerTopic)] = Number<SseOptions>((o, value) => o.MaxEventsPerTopic = value),
+        [nameof(SseOptions.MaxBytesPerTopic)] = LongNumber<SseOptions>((o, value) => o.MaxBytesPerTopic = value),
+        [nameof(SseOptions.MaxEventAge)] = Time<SseOptions>((o, value) => o.MaxEventAge = value),
+        [nameof(SseOptions.MaxEventSize)] = Number<SseOptions>((o, value) => o.MaxEventSize = value),
+        [nameof(SseOptions.IdleTopicTimeout)] = Time<SseOptions>((o, value) => o.IdleTopicTimeout = value),
+        [nameof(SseOptions.EndEventType)] = Text<SseOptions>((o, value) => o.EndEventType = value),
+        [nameof(SseOptions.ProducerLease)] = Time<SseOptions>((o, value) => o.ProducerLease = value),
+        [nameof(SseOptions.ProducerDrainTime)] = Time<SseOptions>((o, value) => o.ProducerDrainTime = value),
+        [nameof(SseOptions.MaxTopics)] = Number<SseOptions>((o, value) => o.MaxTopics = value),
+        [nameof(SseOptions.BacklogPollInterval)] = Time<SseOptions>((o, value) => o.BacklogPollInterval = value),
+    };
+
+    private static readonly Dictionary<string, Func<SseRetentionRule, string, string?>> RuleSettings = new(StringComparer.OrdinalIgnoreCase)
+    {
+        [nameof(SseRetentionRule.Topic)] = Text<SseRetentionRule>((rule, value) => rule.Topic = value),
+        [nameof(SseRetentionRule.MaxEvents)] = Number<SseRetentionRule>((rule, value) => rule.MaxEvents = value),
+        [nameof(SseRetentionRule.MaxBytes)] = LongNumber<SseRetentionRule>((rule, value) => rule.MaxBytes = value),
+        [nameof(SseRetentionRule.MaxAge)] = Time<SseRetentionRule>((rule, value) => rule.MaxAge = value),
     };
 
     private static readonly HashSet<string> InCode = new(StringComparer.OrdinalIgnoreCase)
@@ -52,40 +66,66 @@ internal sealed class SseConfiguration(IConfiguration section) : IConfigureOptio
         var faults = new List<string>();
         foreach (var setting in section.GetChildren())
         {
-            if (Fault(setting, options) is { } fault)
+            if (InCode.Contains(setting.Key))
             {
-                faults.Add(fault);
+                faults.Add($"{setting.Path} can't stand in configuration. Set it in code: services.Configure<{nameof(SseOptions)}>(o => o.{setting.Key} = …).");
+            }
+            else if (setting.Key.Equals(nameof(SseOptions.Retention), StringComparison.OrdinalIgnoreCase))
+            {
+                ReadRules(setting, options, faults);
+            }
+            else
+            {
+                Read(setting, options, Settings, $"no setting of SseKit. There are: {nameof(SseOptions.Retention)}, ", faults);
             }
         }
 
         return faults;
     }
 
-    private static string? Fault(IConfigurationSection setting, SseOptions options)
+    private static void ReadRules(IConfigurationSection rules, SseOptions options, List<string> faults)
     {
-        if (InCode.Contains(setting.Key))
+        if (!string.IsNullOrEmpty(rules.Value))
         {
-            return $"{setting.Path} can't stand in configuration. Set it in code: services.Configure<{nameof(SseOptions)}>(o => o.{setting.Key} = …).";
+            faults.Add($"{rules.Path} is '{rules.Value}'; it must be a list of rules, each with a {nameof(SseRetentionRule.Topic)}.");
         }
 
-        if (!Settings.TryGetValue(setting.Key, out var read))
+        foreach (var section in rules.GetChildren())
         {
-            return $"{setting.Path} is no setting of SseKit. There are: {string.Join(", ", Settings.Keys)}.";
+            var rule = new SseRetentionRule();
+            options.Retention.Add(rule);
+            foreach (var setting in section.GetChildren())
+            {
+                Read(setting, rule, RuleSettings, "no setting of a rule. There are: ", faults);
+            }
         }
-
-        if (setting.Value is not { } text)
-        {
-            return setting.GetChildren().Any() ? $"{setting.Path} is a section; it must be a value." : null;
-        }
-
-        return read(options, text) is { } expected ? $"{setting.Path} is '{text}'; it must be {expected}." : null;
     }
 
-    private static Func<SseOptions, string, string?> Time(Action<SseOptions, TimeSpan> set) => (options, text) =>
+    private static void Read<T>(
+        IConfigurationSection setting, T target, Dictionary<string, Func<T, string, string?>> settings, string unknown, List<string> faults)
+    {
+        if (!settings.TryGetValue(setting.Key, out var read))
+        {
+            faults.Add($"{setting.Path} is {unknown}{string.Join(", ", settings.Keys)}.");
+        }
+        else if (setting.Value is not { } text)
+        {
+            if (setting.GetChildren().Any())
+            {
+                faults.Add($"{setting.Path} is a section; it must be a value.");
+            }
+        }
+        else if (read(target, text) is { } expected)
+        {
+            faults.Add($"{setting.Path} is '{text}'; it must be {expected}.");
+        }
+    }
+
+    private static Func<TTarget, string, string?> Time<TTarget>(Action<TTarget, TimeSpan> set) => (target, text) =>
     {
         if (text.Equals("infinite", StringComparison.OrdinalIgnoreCase))
         {
-            set(options, Timeout.InfiniteTimeSpan);
+            set(target, Timeout.InfiniteTimeSpan);
             return null;
         }
 
@@ -95,36 +135,36 @@ internal sealed class SseConfiguration(IConfiguration section) : IConfigureOptio
             return "a time such as 00:00:15, which is 15 s, or 'infinite'";
         }
 
-        set(options, value);
+        set(target, value);
         return null;
     };
 
-    private static Func<SseOptions, string, string?> Number(Action<SseOptions, int> set) => Parsed<int>(set, "a whole number");
+    private static Func<TTarget, string, string?> Number<TTarget>(Action<TTarget, int> set) => Parsed<TTarget, int>(set, "a whole number");
 
-    private static Func<SseOptions, string, string?> LongNumber(Action<SseOptions, long> set) => Parsed<long>(set, "a whole number");
+    private static Func<TTarget, string, string?> LongNumber<TTarget>(Action<TTarget, long> set) => Parsed<TTarget, long>(set, "a whole number");
 
-    private static Func<SseOptions, string, string?> Text(Action<SseOptions, string> set) => Parsed<string>(set, "a text");
+    private static Func<TTarget, string, string?> Text<TTarget>(Action<TTarget, string> set) => Parsed<TTarget, string>(set, "a text");
 
-    private static Func<SseOptions, string, string?> Choice(Action<SseOptions, bool> set) => (options, text) =>
+    private static Func<TTarget, string, string?> Choice<TTarget>(Action<TTarget, bool> set) => (target, text) =>
     {
         if (!bool.TryParse(text, out var value))
         {
             return "true or false";
         }
 
-        set(options, value);
+        set(target, value);
         return null;
     };
 
-    private static Func<SseOptions, string, string?> Parsed<T>(Action<SseOptions, T> set, string expected)
-        where T : IParsable<T> => (options, text) =>
+    private static Func<TTarget, string, string?> Parsed<TTarget, T>(Action<TTarget, T> set, string expected)
+        where T : IParsable<T> => (target, text) =>
     {
         if (!T.TryParse(text, CultureInfo.InvariantCulture, out var value))
         {
             return expected;
         }
 
-        set(options, value);
+        set(target, value);
         return null;
     };
 }

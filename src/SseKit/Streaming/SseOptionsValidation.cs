@@ -45,6 +45,16 @@ internal sealed class SseOptionsValidation(IOptions<HostOptions> host) : IValida
             AgeFault(options.MaxEventAge, Prefix + nameof(options.MaxEventAge)),
             .. options.Retention.SelectMany((rule, index) => RetentionFaults(rule, index, options.Retention)),
             Range(options.MaxTopics, 1, 10_000_000, Prefix + nameof(options.MaxTopics)),
+            StreamChoices.GapTypeFault(options.EndEventType, Prefix + nameof(options.EndEventType), "end"),
+            options.EndEventType == options.GapEventType
+                ? $"{Prefix}{nameof(options.EndEventType)} is '{options.EndEventType}', as {Prefix}{nameof(options.GapEventType)} is. They need different types; the defaults are 'end' and 'gap'."
+                : null,
+            options.ProducerLease < TimeSpan.FromSeconds(1) || options.ProducerLease > TimeSpan.FromHours(1)
+                ? $"{Prefix}{nameof(options.ProducerLease)} is {options.ProducerLease}; it must be between 1 s and 1 hour."
+                : null,
+            options.ProducerDrainTime < TimeSpan.Zero || options.ProducerDrainTime > TimeSpan.FromDays(1)
+                ? $"{Prefix}{nameof(options.ProducerDrainTime)} is {options.ProducerDrainTime}; it must be between {TimeSpan.Zero} and one day."
+                : null,
             options.BacklogPollInterval < TimeSpan.FromMilliseconds(100) || options.BacklogPollInterval > TimeSpan.FromHours(1)
                 ? $"{Prefix}{nameof(options.BacklogPollInterval)} is {options.BacklogPollInterval}; it must be between 100 ms and 1 hour."
                 : null,

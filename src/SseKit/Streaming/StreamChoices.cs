@@ -51,10 +51,10 @@ internal static class StreamChoices
     public static string? ReconnectionFault(TimeSpan value, string name) =>
         value >= TimeSpan.Zero && value <= LongestInterval ? null : $"{name} is {value}; it must be between {TimeSpan.Zero} and {LongestInterval}.";
 
-    public static string? GapTypeFault(string? value, string name) => value switch
+    public static string? GapTypeFault(string? value, string name, string otherwise = "gap") => value switch
     {
-        null or "" => $"{name} is empty; a gap needs an event type of its own. The default is 'gap'.",
-        "open" or "error" or "message" => $"{name} is '{value}', which fires another handler of EventSource. Choose another type; the default is 'gap'.",
+        null or "" => $"{name} is empty; it needs an event type of its own. The default is '{otherwise}'.",
+        "open" or "error" or "message" => $"{name} is '{value}', which fires another handler of EventSource. Choose another type; the default is '{otherwise}'.",
         _ when value.AsSpan().ContainsAny('\r', '\n', '\0') => $"{name} holds a CR, LF or NUL, which can't stand in an event type.",
         _ => null,
     };

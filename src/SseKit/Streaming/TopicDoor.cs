@@ -28,7 +28,9 @@ internal static class TopicDoor
             GapEventType = options?.GapEventType ?? endpoint?.GapEventType ?? host.Options.GapEventType,
             Json = host.Json,
         };
-        return checkpoints ? new CheckpointedFrames(topics, request, cancellationToken) : new TopicFrames(topics, request, cancellationToken);
+        return checkpoints
+            ? new CheckpointedFrames(topics, request, cancellationToken)
+            : new TopicFrames(topics.ReadFramesAsync(request, cancellationToken), cancellationToken);
     }
 
     public static InvalidOperationException Unregistered(string what) =>

@@ -4,8 +4,8 @@ using SseKit.Wire;
 namespace SseKit.Streaming;
 
 /// <summary>The door from topics to streams: frames that are encoded already, as many at a time as lie together.</summary>
-internal class TopicFrames(SseTopics topics, TopicRequest request, CancellationToken cancellationToken)
-    : ItemSource<ReadOnlyMemory<byte>>(topics.ReadFramesAsync(request, cancellationToken), cancellationToken)
+internal class TopicFrames(IAsyncEnumerable<ReadOnlyMemory<byte>> frames, CancellationToken cancellationToken)
+    : ItemSource<ReadOnlyMemory<byte>>(frames, cancellationToken)
 {
     public override int Events => EventFrame.Count(Current.Span);
 

@@ -8,11 +8,12 @@ internal sealed class FeedLog : TopicLog
     private readonly Dictionary<string, long> _positions = new(StringComparer.Ordinal);
     private string _baseId;
 
-    public FeedLog(string headId, TopicRetention retention, TimeProvider time)
+    public FeedLog(string headId, TopicRetention retention, TimeProvider time, bool isEnded = false)
         : base(retention, time)
     {
         _baseId = headId;
         _positions.Add(headId, Base);
+        IsEnded = isEnded;
     }
 
     /// <summary>Adds what the store has after the newest event; false when the store's entries do not continue it.</summary>
@@ -41,6 +42,7 @@ internal sealed class FeedLog : TopicLog
                     // The first takes all who wait: nobody can begin to meanwhile.
                     var woken = Append(entry.Frame.Span, entry.Id, entry.Id, entry.EventType, entry.Key, entry.Age);
                     waiting = i == 0 ? woken : waiting;
+                    IsEnded = entry.IsEnd;
                 }
             }
 
@@ -54,12 +56,15 @@ internal sealed class FeedLog : TopicLog
     }
 
     /// <summary>Begins anew behind <paramref name="id"/>, because the store's entries do not continue what is here.</summary>
-    public void BreakTo(string id)
+    /// <param name="id">The id of what was there before.</param>
+    /// <param name="isEnded">Whether nothing will follow it.</param>
+    public void BreakTo(string id, bool isEnded)
     {
         WaiterQueue.Batch waiting;
         lock (Gate)
         {
             waiting = Break();
+            IsEnded = isEnded;
             _positions.Clear();
             _baseId = id;
             _positions.Add(id, Base);

@@ -4,7 +4,7 @@ namespace SseKit.Topics;
 /// The default store: the topics of this process. Subscribers read its logs directly; as an <see cref="ISseBacklog"/> it keeps the same
 /// contract as every other. One timer sweeps all topics for what has become too old, and for topics that nobody uses any more.
 /// </summary>
-internal sealed class InMemoryBacklog : ISseBacklog, IDisposable
+internal sealed partial class InMemoryBacklog : ISseBacklog, IDisposable
 {
     private static readonly TimeSpan ShortestSweep = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestSweep = TimeSpan.FromDays(1);
@@ -28,17 +28,22 @@ internal sealed class InMemoryBacklog : ISseBacklog, IDisposable
         _sweepInterval = SweepInterval(options);
     }
 
-    public string Append(string topic, ReadOnlySpan<byte> body, string? eventType, string? key)
+    public string Append(
+        string topic, ReadOnlySpan<byte> body, string? eventType, string? key, long? fence = null, SseProducerState? outcome = null)
     {
         // The reader's place keeps the topic from being dropped between finding it and writing to it.
         var log = Attach(topic);
         try
         {
-            return log.Append(body, eventType, key);
+            return log.Append(body, eventType, key, fence, outcome);
         }
         finally
         {
             Detach(log);
+            if (outcome is not null)
+            {
+                SweepLeasesLater(log);
+            }
         }
     }
 
@@ -121,6 +126,10 @@ internal sealed class InMemoryBacklog : ISseBacklog, IDisposable
         finally
         {
             Detach(log);
+            if (append.Outcome is not null)
+            {
+                SweepLeasesLater(log);
+            }
         }
     }
 
@@ -135,6 +144,10 @@ internal sealed class InMemoryBacklog : ISseBacklog, IDisposable
         finally
         {
             Detach(log);
+            if (appends[^1].Outcome is not null)
+            {
+                SweepLeasesLater(log);
+            }
         }
     }
 
@@ -167,6 +180,8 @@ internal sealed class InMemoryBacklog : ISseBacklog, IDisposable
             _disposed = true;
             _sweep?.Dispose();
             _sweep = null;
+            _leaseSweep?.Dispose();
+            _leaseSweep = null;
         }
     }
 

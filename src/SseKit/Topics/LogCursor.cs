@@ -14,6 +14,9 @@ internal enum CursorRead
 
     /// <summary>What comes next is not in the log any more.</summary>
     Lapped,
+
+    /// <summary>Nothing, now or ever.</summary>
+    Ended,
 }
 
 /// <summary>
@@ -50,6 +53,7 @@ internal sealed class LogCursor(TopicLog log) : LogWaiter
     public CursorRead Read(out ReadOnlyMemory<byte> frames, Selection? selection = null)
     {
         frames = default;
+        var nothing = log.IsEnded ? CursorRead.Ended : CursorRead.Empty;
         var skipped = false;
         while (true)
         {
@@ -69,7 +73,7 @@ internal sealed class LogCursor(TopicLog log) : LogWaiter
 
                 if (_segment is null)
                 {
-                    return CursorRead.Empty;
+                    return nothing;
                 }
             }
 
@@ -115,7 +119,7 @@ internal sealed class LogCursor(TopicLog log) : LogWaiter
             }
             else
             {
-                return CursorRead.Empty;
+                return nothing;
             }
         }
     }

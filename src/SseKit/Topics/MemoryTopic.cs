@@ -8,7 +8,7 @@ namespace SseKit.Topics;
 /// A topic whose log is all there is of it. Ids are an origin, drawn when the topic comes to be and never again, and the sequence number: so
 /// an id of another topic, or of this one before a restart, is not mistaken for one of its own, and finding a place is arithmetic.
 /// </summary>
-internal sealed class MemoryTopic(string name, TopicRetention retention, TimeProvider time) : TopicLog(retention, time)
+internal sealed partial class MemoryTopic(string name, TopicRetention retention, TimeProvider time) : TopicLog(retention, time)
 {
     // 12 characters of 62 are 71 bits: a collision within a billion topics has odds of about one in two thousand.
     private readonly string _origin = RandomNumberGenerator.GetString("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", 12);
@@ -32,17 +32,26 @@ internal sealed class MemoryTopic(string name, TopicRetention retention, TimePro
         {
             lock (Gate)
             {
-                return Head == 0;
+                return Head == 0 && !_wasLeased;
             }
         }
     }
 
-    public string Append(ReadOnlySpan<byte> body, string? eventType, string? key = null) => Append(body, eventType, key, out _, linked: false);
+    public string Append(ReadOnlySpan<byte> body, string? eventType, string? key = null, long? fence = null, SseProducerState? outcome = null) =>
+        Append(body, eventType, key, fence, outcome, out _, linked: false);
 
     public SseEntry Append(SseAppend append)
     {
-        var id = Append(append.Frame.Span, append.EventType, append.Key, out var previousId, linked: true);
-        return new SseEntry { Id = id, PreviousId = previousId, Frame = append.Frame, EventType = append.EventType, Key = append.Key };
+        var id = Append(append.Frame.Span, append.EventType, append.Key, append.Fence, append.Outcome, out var previousId, linked: true);
+        return new SseEntry
+        {
+            Id = id,
+            PreviousId = previousId,
+            Frame = append.Frame,
+            EventType = append.EventType,
+            Key = append.Key,
+            IsEnd = append.Outcome is not null,
+        };
     }
 
     /// <summary>Adds several events; nobody sees one of them without the rest.</summary>
@@ -54,6 +63,7 @@ internal sealed class MemoryTopic(string name, TopicRetention retention, TimePro
         Action? bell;
         lock (Gate)
         {
+            CheckFence(appends[0].Fence, appends[^1].Outcome);
             var bytes = 0L;
             for (var i = 0; i < entries.Length; i++)
             {
@@ -66,10 +76,11 @@ internal sealed class MemoryTopic(string name, TopicRetention retention, TimePro
                     Frame = appends[i].Frame,
                     EventType = appends[i].EventType,
                     Key = appends[i].Key,
+                    IsEnd = appends[i].Outcome is not null,
                 };
             }
 
-            if (entries.Length > 1 && !Holds(entries.Length, bytes))
+            if (entries.Length > 1 && !KeepsAll && !Holds(entries.Length, bytes))
             {
                 throw new ArgumentException(
                     $"{entries.Length} events of {bytes} bytes are more than the topic '{Name}' keeps: the first would be gone before anybody could read them, so none was published. Publish fewer at once, or raise SseOptions.MaxEventsPerTopic, SseOptions.MaxBytesPerTopic or the topic's rule in SseOptions.Retention.",
@@ -83,6 +94,7 @@ internal sealed class MemoryTopic(string name, TopicRetention retention, TimePro
                 waiting = i == 0 ? woken : waiting;
             }
 
+            EndWith(appends[^1].Outcome, entries[^1].Id);
             bell = _grown;
         }
 
@@ -114,10 +126,11 @@ internal sealed class MemoryTopic(string name, TopicRetention retention, TimePro
                     Frame = segment.Body(index),
                     EventType = entry.EventType,
                     Key = entry.Key,
+                    IsEnd = IsEnded && position == Head,
                 };
             }
 
-            return new SseSlice { Head = IdOf(Head), Entries = entries };
+            return new SseSlice { Head = IdOf(Head), Entries = entries, IsEnded = IsEnded };
         }
     }
 
@@ -137,16 +150,19 @@ internal sealed class MemoryTopic(string name, TopicRetention retention, TimePro
         }
     }
 
-    private string Append(ReadOnlySpan<byte> body, string? eventType, string? key, out string previousId, bool linked)
+    private string Append(
+        ReadOnlySpan<byte> body, string? eventType, string? key, long? fence, SseProducerState? outcome, out string previousId, bool linked)
     {
         string id;
         WaiterQueue.Batch waiting;
         Action? grown;
         lock (Gate)
         {
+            CheckFence(fence, outcome);
             previousId = linked ? IdOf(Head) : "";
             id = IdOf(Head + 1);
             waiting = Append(body, id, storedId: null, eventType, key);
+            EndWith(outcome, id);
             grown = _grown;
         }
 

@@ -113,6 +113,48 @@ internal sealed class SseTopics : ISseTopics
         return _memory?.CountSubscribers(topic) ?? _feeds.CountSubscribers(topic);
     }
 
+    /// <summary>Publishes for a producer. What the event's own encoding throws, it throws at once; the rest comes with the task.</summary>
+    /// <param name="topic">The topic.</param>
+    /// <param name="item">The event.</param>
+    /// <param name="fence">The number of the producer's lease.</param>
+    /// <param name="outcome">With what it ends the producer, if it is the end.</param>
+    /// <param name="length">How many bytes it takes, without its id.</param>
+    public ValueTask<string> ProduceAsync(string topic, in SseEvent item, long fence, SseProducerState? outcome, out int length)
+    {
+        Check(topic, item);
+
+        // No span: nobody's request is behind it, and a model's token is not worth one.
+        var body = ScratchFrames.Rent();
+        EventFrame.WriteBody(body, in item, _json);
+        length = body.Written.Length;
+        if (_memory is not null)
+        {
+            try
+            {
+                var id = _memory.Append(topic, body.Written, item.EventType, item.Key, fence, outcome);
+                _metrics.Published();
+                return ValueTask.FromResult(id);
+            }
+            catch (Exception exception)
+            {
+                return ValueTask.FromException<string>(exception);
+            }
+            finally
+            {
+                body.Return();
+            }
+        }
+
+        return StoreProducedAsync(topic, new SseAppend
+        {
+            Frame = body.ReturnAsArray(),
+            EventType = item.EventType,
+            Key = item.Key,
+            Fence = fence,
+            Outcome = outcome,
+        });
+    }
+
     public async ValueTask<string> GetPositionAsync(string topic, CancellationToken cancellationToken = default)
     {
         TopicName.Check(topic);
@@ -205,6 +247,13 @@ internal sealed class SseTopics : ISseTopics
             PublishTrace.Failed(trace, exception);
             throw;
         }
+    }
+
+    private async ValueTask<string> StoreProducedAsync(string topic, SseAppend append)
+    {
+        var id = (await _backlog.AppendAsync(topic, append, CancellationToken.None)).Id;
+        _metrics.Published();
+        return id;
     }
 
     private async ValueTask<IReadOnlyList<string>> StoreAsync(string topic, SseAppend[] appends, CancellationToken cancellationToken)

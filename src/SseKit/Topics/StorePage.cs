@@ -9,6 +9,8 @@ internal sealed class StorePage(SseSlice slice) : IFrameRun
 
     public string Head => slice.Head;
 
+    public bool IsEnded => slice.IsEnded;
+
     public IReadOnlyList<SseEntry> Entries => slice.Entries;
 
     public SseTopicEvent About(int index) => new() { EventType = Entries[index].EventType ?? "", Key = Entries[index].Key };

@@ -156,7 +156,7 @@ internal sealed class TopicFeed
     private async ValueTask<FeedLog> OpenAsync()
     {
         var slice = await _backlog.ReadAsync(_topic, after: null, PageSize, _stop.Token);
-        var log = LogAfter(slice.Entries.Count > 0 ? slice.Entries[0].PreviousId : slice.Head);
+        var log = LogBefore(slice);
 
         // A quarter more than is kept, since stores may trim in strides.
         var events = _retention.MaxEvents * 5L / 4;
@@ -178,10 +178,12 @@ internal sealed class TopicFeed
             slice = await _backlog.ReadAsync(_topic, slice.Entries[^1].Id, PageSize, _stop.Token);
         }
 
-        return log.Newest().Id == slice.Head ? log : LogAfter(slice.Head);
+        return log.Newest().Id == slice.Head ? log : LogBefore(slice with { Entries = [] });
     }
 
-    private FeedLog LogAfter(string id) => new(id, _retention, _time);
+    private FeedLog LogBefore(SseSlice slice) => slice.Entries.Count > 0
+        ? new(slice.Entries[0].PreviousId, _retention, _time)
+        : new(slice.Head, _retention, _time, slice.IsEnded);
 
     /// <summary>Reads a page; false when there was none.</summary>
     private async ValueTask<bool> FollowAsync(FeedLog log)
@@ -204,7 +206,8 @@ internal sealed class TopicFeed
                 }
             }
 
-            log.BreakTo(slice.Entries.Count > 0 ? slice.Entries[0].PreviousId : slice.Head);
+            var (before, isEnded) = slice.Entries.Count > 0 ? (slice.Entries[0].PreviousId, false) : (slice.Head, slice.IsEnded);
+            log.BreakTo(before, isEnded);
             return slice.Entries.Count > 0;
         }
         catch (OperationCanceledException) when (_stop.IsCancellationRequested)

@@ -14,6 +14,7 @@ internal abstract class TopicLog(TopicRetention retention, TimeProvider time)
     private readonly WaiterQueue _waiting = new();
     private EphemeralChain? _ephemerals;
     private long _bytes;
+    private bool _isEnded;
 
     /// <summary>For how long it keeps an event, or <see cref="Timeout.InfiniteTimeSpan"/>.</summary>
     public TimeSpan MaxAge => retention.MaxAge;
@@ -25,6 +26,19 @@ internal abstract class TopicLog(TopicRetention retention, TimeProvider time)
 
     /// <summary>The position before the earliest event that is kept. Read under the gate.</summary>
     protected long Base { get; private set; }
+
+    /// <summary>
+    /// Whether the newest event is the last that there will be. Looked at before the events are: who has found none after the end was there
+    /// has read it.
+    /// </summary>
+    public bool IsEnded
+    {
+        get => Volatile.Read(ref _isEnded);
+        protected set => Volatile.Write(ref _isEnded, value);
+    }
+
+    /// <summary>Whether everything is kept, whatever the retention. Under the gate.</summary>
+    protected bool KeepsAll { get; set; }
 
     /// <summary>The events that are not kept; null as long as there were none.</summary>
     public EphemeralChain? Ephemerals => Volatile.Read(ref _ephemerals);
@@ -147,6 +161,11 @@ internal abstract class TopicLog(TopicRetention retention, TimeProvider time)
                 return false;
             }
 
+            if (IsEnded)
+            {
+                return false;
+            }
+
             _waiting.Add(waiter);
             return true;
         }
@@ -183,6 +202,11 @@ internal abstract class TopicLog(TopicRetention retention, TimeProvider time)
         var newest = _segments[^1];
         _bytes += newest.Entry(newest.Count - 1).Size;
 
+        if (KeepsAll)
+        {
+            return _waiting.TakeAll();
+        }
+
         // The newest event stays, however large.
         while (Base < Head - 1 && (Head - Base > retention.MaxEvents || _bytes > retention.MaxBytes))
         {
@@ -207,13 +231,14 @@ internal abstract class TopicLog(TopicRetention retention, TimeProvider time)
         Head++;
         Base = Head;
         Breaks++;
+        IsEnded = false;
         return _waiting.TakeAll();
     }
 
     /// <summary>Trims what is too old, to the last event if need be: whoever looks for a place is not to find it. Under the gate.</summary>
     protected void DropAged()
     {
-        if (retention.MaxAge == Timeout.InfiniteTimeSpan || Base == Head)
+        if (KeepsAll || retention.MaxAge == Timeout.InfiniteTimeSpan || Base == Head)
         {
             return;
         }

@@ -87,6 +87,15 @@ internal sealed class TopicSubscription(
                             yield return wanted;
                         }
                     }
+
+                    if (slice.Entries[^1].IsEnd)
+                    {
+                        yield break;
+                    }
+                }
+                else if (slice.IsEnded && slice.Head == from)
+                {
+                    yield break;
                 }
                 else if (slice.Entries.Count == 0 && slice.Head == from)
                 {
@@ -114,6 +123,10 @@ internal sealed class TopicSubscription(
                 if (read == CursorRead.Frames)
                 {
                     yield return frames;
+                }
+                else if (read == CursorRead.Ended)
+                {
+                    yield break;
                 }
                 else if (read == CursorRead.Skipped)
                 {

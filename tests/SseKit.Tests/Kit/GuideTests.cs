@@ -99,15 +99,20 @@ public class GuideStoreTests : SseBacklogContract
 
     protected override ISseBacklog Create(int maxEvents) => new MyBacklog(maxEvents);
 
-    private sealed class MyBacklog(int maxEvents) : ISseBacklog
+    private sealed class MyBacklog(int maxEvents) : ISseBacklog, IDisposable
     {
         private readonly SseKit.Topics.InMemoryBacklog _memory = new(new SseOptions { MaxEventsPerTopic = maxEvents });
 
         public ValueTask<SseEntry> AppendAsync(string topic, SseAppend append, CancellationToken cancellationToken) => _memory.AppendAsync(topic, append, cancellationToken);
 
+        public ValueTask<IReadOnlyList<SseEntry>> AppendAsync(string topic, IReadOnlyList<SseAppend> appends, CancellationToken cancellationToken) =>
+            _memory.AppendAsync(topic, appends, cancellationToken);
+
         public ValueTask<SseSlice> ReadAsync(string topic, string? after, int max, CancellationToken cancellationToken) => _memory.ReadAsync(topic, after, max, cancellationToken);
 
         public ValueTask<IAsyncDisposable> WatchAsync(string topic, Action grown, CancellationToken cancellationToken) => _memory.WatchAsync(topic, grown, cancellationToken);
+
+        public void Dispose() => _memory.Dispose();
     }
 }
 

@@ -11,7 +11,8 @@ public sealed partial class LayersTests
         ["Wire"] = [],
         ["Diagnostics"] = [],
         ["Topics"] = ["Waiting", "Wire", "Diagnostics"],
-        ["Streaming"] = ["Waiting", "Wire", "Diagnostics", "Topics"],
+        ["Producing"] = ["Waiting", "Wire", "Diagnostics", "Topics"],
+        ["Streaming"] = ["Waiting", "Wire", "Diagnostics", "Topics", "Producing"],
         ["Watching"] = ["Waiting", "Wire", "Diagnostics", "Streaming"],
     };
 
@@ -30,6 +31,7 @@ public sealed partial class LayersTests
     [InlineData("Wire")]
     [InlineData("Diagnostics")]
     [InlineData("Topics")]
+    [InlineData("Producing")]
     [InlineData("Streaming")]
     [InlineData("Watching")]
     public void A_stage_names_only_what_lies_left_of_it(string folder)
@@ -43,6 +45,7 @@ public sealed partial class LayersTests
     [InlineData("Waiting")]
     [InlineData("Wire")]
     [InlineData("Topics")]
+    [InlineData("Producing")]
     public void Encoding_and_topics_do_not_know_http(string folder) =>
         Assert.All(Files(folder), text => Assert.DoesNotContain("AspNetCore", text));
 
@@ -57,7 +60,7 @@ public sealed partial class LayersTests
 
     private static IEnumerable<string> Files(string folder) => Directory.GetFiles(Path.Combine(Library, folder), "*.cs").Select(File.ReadAllText);
 
-    [GeneratedRegex(@"\bSseKit\.(Waiting|Wire|Diagnostics|Topics|Streaming|Watching)\b")]
+    [GeneratedRegex(@"\bSseKit\.(Waiting|Wire|Diagnostics|Topics|Producing|Streaming|Watching)\b")]
     private static partial Regex StageName();
 
     [GeneratedRegex(@"^public .*\b(class|struct|interface|enum)\b", RegexOptions.Multiline)]

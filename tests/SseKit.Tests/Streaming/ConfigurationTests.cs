@@ -19,9 +19,9 @@ public class ConfigurationTests
     private static readonly string[] WithoutUpperLimit =
         [nameof(SseOptions.MaxConnections), nameof(SseOptions.MaxConnectionsPerKey), nameof(SseOptions.MaxConnectionAge)];
 
-    public static TheoryData<string> InFiles => [.. Settable.Select(option => option.Name).Except(InCode)];
+    public static TheoryData<string> InFiles => [.. Settable.Select(option => option.Name).Except(InCode).Except([nameof(SseOptions.Retention)])];
 
-    public static TheoryData<string> Measures => [.. Settable.Where(option => TypeOf(option) != typeof(bool) && TypeOf(option) != typeof(string)).Select(option => option.Name).Except(InCode)];
+    public static TheoryData<string> Measures => [.. Settable.Where(option => TypeOf(option) != typeof(bool) && TypeOf(option) != typeof(string)).Select(option => option.Name).Except(InCode).Except([nameof(SseOptions.Retention)])];
 
     private static IEnumerable<PropertyInfo> Settable => typeof(SseOptions).GetProperties();
 
@@ -49,6 +49,37 @@ public class ConfigurationTests
     }
 
     [Fact]
+    public void Rules_of_retention_can_stand_in_a_file()
+    {
+        var options = new SseOptions();
+
+        var read = new SseConfiguration(Section(
+            ("Retention:0:Topic", "orders/*"), ("Retention:0:MaxEvents", "7"), ("Retention:0:MaxAge", "01:00:00"),
+            ("Retention:1:Topic", "news"), ("Retention:1:MaxBytes", "2048"), ("Retention:1:MaxAge", "infinite")));
+        read.Configure(options);
+
+        Assert.Null(read.Validate(null, options).Failures);
+        Assert.Equal(
+            [("orders/*", 7, null, TimeSpan.FromHours(1)), ("news", null, 2048L, (TimeSpan?)Timeout.InfiniteTimeSpan)],
+            options.Retention.Select(rule => (rule.Topic, rule.MaxEvents, rule.MaxBytes, rule.MaxAge)));
+    }
+
+    [Fact]
+    public void A_wrong_rule_of_retention_in_a_file_is_told_with_its_place()
+    {
+        var failures = new SseConfiguration(Section(("Retention", "all"), ("Retention:0:Topics", "news"), ("Retention:1:MaxAge", "60")))
+            .Validate(null, new SseOptions()).Failures!;
+
+        Assert.Equal(
+            [
+                "Sse:Retention is 'all'; it must be a list of rules, each with a Topic.",
+                "Sse:Retention:0:Topics is no setting of a rule. There are: Topic, MaxEvents, MaxBytes, MaxAge.",
+                "Sse:Retention:1:MaxAge is '60'; it must be a time such as 00:00:15, which is 15 s, or 'infinite'.",
+            ],
+            failures);
+    }
+
+    [Fact]
     public async Task What_is_wrong_in_a_file_is_told_all_at_once_with_what_is_out_of_range()
     {
         var failure = await StartFailsAsync(
@@ -63,7 +94,7 @@ public class ConfigurationTests
 
         string[] says =
         [
-            "Sse:KeepAliveIntervall is no setting of SseKit. There are: KeepAliveInterval, ",
+            "Sse:KeepAliveIntervall is no setting of SseKit. There are: Retention, KeepAliveInterval, ",
             "Sse:WriteTimeout is '30'; it must be a time such as 00:00:15, which is 15 s, or 'infinite'.",
             "Sse:MaxTopics is 'many'; it must be a whole number.",
             "Sse:SendStartPosition is 'maybe'; it must be true or false.",

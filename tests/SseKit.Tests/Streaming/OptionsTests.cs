@@ -39,6 +39,12 @@ public class OptionsTests
         ["a rule of no age"] = (o => o.Retention.Add(new SseRetentionRule { Topic = "*", MaxAge = TimeSpan.Zero }), ["SseOptions.Retention[0].MaxAge is 00:00:00", "between 1 s and 365 days"]),
         ["a busy poll"] = (o => o.BacklogPollInterval = TimeSpan.FromMilliseconds(99), ["SseOptions.BacklogPollInterval is 00:00:00.0990000", "between 100 ms and 1 hour"]),
         ["a lazy poll"] = (o => o.BacklogPollInterval = TimeSpan.FromHours(2), ["SseOptions.BacklogPollInterval is 02:00:00"]),
+        ["an empty end type"] = (o => o.EndEventType = "", ["SseOptions.EndEventType is empty", "'end'"]),
+        ["an end type that fires onerror"] = (o => o.EndEventType = "error", ["SseOptions.EndEventType is 'error'", "'end'"]),
+        ["an end that looks like a gap"] = (o => o.EndEventType = "gap", ["SseOptions.EndEventType is 'gap', as SseOptions.GapEventType is"]),
+        ["a short lease"] = (o => o.ProducerLease = TimeSpan.FromMilliseconds(999), ["SseOptions.ProducerLease is 00:00:00.9990000", "between 1 s and 1 hour"]),
+        ["a long lease"] = (o => o.ProducerLease = TimeSpan.FromHours(2), ["SseOptions.ProducerLease is 02:00:00"]),
+        ["a negative drain time"] = (o => o.ProducerDrainTime = TimeSpan.FromTicks(-1), ["SseOptions.ProducerDrainTime is -00:00:00.0000001"]),
     };
 
     private static readonly Dictionary<string, (Action<SseStreamOptions> Set, string[] Says)> WrongChoices = new()
