@@ -188,7 +188,9 @@ public class ConfigurationTests
             source.Emit("a");
         }
 
-        // No comment before it, and no refusal in place of the second.
+        // No comment but the one that opens each, and no refusal in place of the second.
+        Assert.Equal(": ", $"{await open.NextAsync(TestContext.Current.CancellationToken)}");
+        Assert.Equal(": ", $"{await opened.NextAsync(TestContext.Current.CancellationToken)}");
         Assert.Equal("message: a", $"{await open.NextAsync(TestContext.Current.CancellationToken)}");
         Assert.Equal("message: a", $"{await opened.NextAsync(TestContext.Current.CancellationToken)}");
         Assert.Equal(TimeSpan.FromSeconds(40), app.Streams.Options.KeepAliveInterval);
