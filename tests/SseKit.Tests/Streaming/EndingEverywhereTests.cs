@@ -30,7 +30,9 @@ public class EndingEverywhereTests
     public async Task Who_came_back_to_the_node_that_told_the_others_is_not_ended_again()
     {
         var store = new RelayingBacklog(new SlowPagingBacklog());
-        await using var app = await StartAsync(store);
+        HandSource[] sources = [new(), new()];
+        var opened = 0;
+        await using var app = await StartAsync(store, () => sources[opened++]);
         var late = new List<Action>();
         store.Deliver = late.Add;
         using var first = await app.OpenAsync("/?user=ann");
@@ -39,10 +41,14 @@ public class EndingEverywhereTests
 
         using var second = await app.OpenAsync("/?user=ann");
         Assert.NotEmpty(late);
+        await sources[1].IsWaitedForAsync();
         late.ForEach(deliver => deliver());
-        await EndAsync(app, "ann", "second");
+        sources[1].Emit("1");
+        await sources[1].IsWaitedForAsync(2);
+        sources[1].Emit("2");
+        sources[1].End();
 
-        Assert.Equal("data: second\n\n", await second.ReadToEndAsync());
+        Assert.Equal("data: 1\n\ndata: 2\n\n", await second.ReadToEndAsync());
     }
 
     [Fact]
@@ -84,8 +90,8 @@ public class EndingEverywhereTests
     private static async Task EndAsync(TestApp app, string key, SseEvent? last = null) =>
         await app.Web.Services.GetRequiredService<ISseConnections>().EndStreamsEverywhereAsync(key, last, TestContext.Current.CancellationToken);
 
-    private static Task<TestApp> StartAsync(ISseBacklog? store) => TestApp.StartAsync(
-        web => web.MapSse("/", _ => new HandSource()),
+    private static Task<TestApp> StartAsync(ISseBacklog? store, Func<HandSource>? source = null) => TestApp.StartAsync(
+        web => web.MapSse("/", _ => source is null ? new HandSource() : source()),
         services: services =>
         {
             services.AddSse(options => options.ConnectionKey = context => context.Request.Query["user"]);
