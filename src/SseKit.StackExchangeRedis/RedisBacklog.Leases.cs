@@ -42,8 +42,7 @@ internal sealed partial class RedisBacklog : ISseLeases
             what, EntryId.Mark(_writer, Interlocked.Increment(ref _sequence)), who, fence, (long)Math.Ceiling(duration.TotalMilliseconds),
             (long)retainFor.TotalMilliseconds, takeOver ? "1" : "",
         ];
-        var answer = (RedisResult[])(await link.Database.ScriptEvaluateAsync(
-            RedisScripts.Producer, [key, LeaseKey.Of(key)], arguments, CommandFlags.DemandMaster).WaitAsync(cancellationToken))!;
+        var answer = await RedisScripts.RunAsync(link.Database, RedisScripts.Producer, key, arguments, cancellationToken);
         var state = (string)answer[0]!;
         if (answer.Length == 1)
         {

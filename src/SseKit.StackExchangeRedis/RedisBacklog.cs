@@ -88,8 +88,7 @@ internal sealed partial class RedisBacklog : ISseBacklog, ISseRelay
         {
             try
             {
-                var answer = (RedisResult[])(await database.ScriptEvaluateAsync(RedisScripts.Publish, [key, LeaseKey.Of(key)], arguments, CommandFlags.DemandMaster)
-                    .WaitAsync(cancellationToken))!;
+                var answer = await RedisScripts.RunAsync(database, RedisScripts.Publish, key, arguments, cancellationToken);
                 if ((string?)answer[0] == Fenced)
                 {
                     throw new SseFencedException(topic);
@@ -132,8 +131,7 @@ internal sealed partial class RedisBacklog : ISseBacklog, ISseRelay
 
         var retention = RedisRetention.Of(topic, _topics, _options);
         RedisValue[] arguments = [number, mark, max, Milliseconds(retention.MaxAge), Milliseconds(retention.Expiry), EntryId.Mark(_writer, Interlocked.Increment(ref _sequence))];
-        var answer = (RedisResult[])(await link.Database.ScriptEvaluateAsync(
-            RedisScripts.Read, [Key(topic), LeaseKey.Of(Key(topic))], arguments, CommandFlags.DemandMaster).WaitAsync(cancellationToken))!;
+        var answer = await RedisScripts.RunAsync(link.Database, RedisScripts.Read, Key(topic), arguments, cancellationToken);
         if ((int)answer[1] > 0)
         {
             _foreign.Skipped(topic);

@@ -48,6 +48,8 @@ public static class SseServiceCollectionExtensions
         services.AddOptions<SseOptions>().Configure(configure).ValidateOnStart();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<SseOptions>, SseOptionsValidation>());
         services.TryAddSingleton<StreamHost>(StreamHost.Create);
+        services.TryAddSingleton(provider => new EndingRelay(provider.GetRequiredService<StreamHost>(), provider.GetRequiredService<ISseBacklog>()));
+        services.AddHostedService(provider => provider.GetRequiredService<EndingRelay>());
         services.TryAddSingleton<ISseConnections, SseConnections>();
         services.TryAddSingleton<ISseBacklog>(provider => new InMemoryBacklog(
             provider.GetRequiredService<IOptions<SseOptions>>().Value, provider.GetService<TimeProvider>()));

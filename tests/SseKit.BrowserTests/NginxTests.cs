@@ -21,7 +21,7 @@ public sealed class NginxTests(Chromium chromium)
     {
         var gate = new TaskCompletionSource();
         await using var server = await PageServer.StartAsync(app => app.MapSse("/stream", _ => Around(gate.Task), o => o.KeepAliveInterval = KeepAliveInterval));
-        await using var nginx = await Nginx.StartAsync(site, new Uri(server.Url).Port, "proxy_read_timeout 3s;");
+        await using var nginx = await Nginx.StartAsync(site, new Uri(server.Url).Port, "proxy_read_timeout 6s;");
         var page = await chromium.OpenAsync(nginx.Url);
         var arrivals = new SemaphoreSlim(0);
         var devTools = await page.Context.NewCDPSessionAsync(page);
@@ -30,7 +30,7 @@ public sealed class NginxTests(Chromium chromium)
 
         await PageServer.ListenAsync(page, "/stream");
         await UntilAsync(page, "kinds() === 'open message'");
-        for (var i = 0; i < 20; i++)
+        for (var i = 0; i < 35; i++)
         {
             Assert.True(await arrivals.WaitAsync(Guard, Stop));
         }

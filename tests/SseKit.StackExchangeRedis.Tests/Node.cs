@@ -16,6 +16,8 @@ internal sealed class Node : IAsyncDisposable
 
     public string Address => _app.Urls.First();
 
+    public ISseConnections Connections => _app.Services.GetRequiredService<ISseConnections>();
+
     public ISseTopics Topics => _app.Services.GetRequiredService<ISseTopics>();
 
     public static async Task<Node> StartAsync(

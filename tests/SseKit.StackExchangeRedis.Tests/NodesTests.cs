@@ -26,6 +26,34 @@ public sealed class NodesTests : SeveralNodes
     }
 
     [Fact]
+    public async Task The_streams_of_one_key_are_ended_on_all_nodes_with_a_word_also_after_redis_was_away()
+    {
+        var redis = await RedisAsync();
+        Action<SseOptions> byKey = o => o.ConnectionKey = _ => "ann";
+        Node one = await NodeAsync(redis.Address, byKey), two = await NodeAsync(redis.Address, byKey);
+        foreach (var killed in (bool[])[false, true])
+        {
+            if (killed)
+            {
+                await redis.KillAsync();
+                await redis.RunAsync();
+                await PublishUntilAsync(one, 1);
+            }
+
+            var client = Reader(two, await two.Topics.GetPositionAsync("numbers", Stop));
+            await client.ConnectedAsync();
+
+            // Until the other node listens (again): who tells it does not know.
+            await Waiting.UntilAsync(async () =>
+            {
+                await one.Connections.EndStreamsEverywhereAsync("ann", "bye", Stop);
+                return !client.IsConnected;
+            });
+            Assert.Equal(["bye"], await client.SayAsync(1));
+        }
+    }
+
+    [Fact]
     public async Task Redis_killed_and_restarted_empty_subscribers_stay_are_kept_alive_and_told_of_the_gap()
     {
         var redis = await RedisAsync();

@@ -35,6 +35,9 @@ internal static partial class Log
     [LoggerMessage(10, LogLevel.Debug, "A keep-alive could not be written to the event stream {Path}; it gets no more of them.", EventName = "KeepAliveFailed")]
     public static partial void KeepAliveFailed(ILogger logger, string path, Exception exception);
 
+    [LoggerMessage(11, LogLevel.Warning, "This node does not hear yet of streams that are ended on other nodes; it tries again.", EventName = "EndingsUnheard")]
+    public static partial void EndingsUnheard(ILogger logger, Exception exception);
+
     [LoggerMessage(30, LogLevel.Error, "The producer of topic {Topic} failed; its readers are told.", EventName = "ProducerFailed")]
     public static partial void ProducerFailed(ILogger logger, string topic, Exception exception);
 

@@ -23,8 +23,8 @@ internal static class FrameReader
         }
     }
 
-    /// <summary>One event that is kept without its id.</summary>
-    public static SseEvent? Read(ReadOnlySpan<byte> body, string id) => ReadOne(body) is { } item ? item with { EventId = id } : default(SseEvent?);
+    /// <summary>One event that is kept without its id, or that has none.</summary>
+    public static SseEvent? Read(ReadOnlySpan<byte> body, string? id) => ReadOne(body) is { } item ? item with { EventId = id } : default(SseEvent?);
 
     private static SseEvent? ReadOne(ReadOnlySpan<byte> frame)
     {
