@@ -13,18 +13,19 @@ internal sealed class SampleServer : IAsyncDisposable
 
     private readonly StringBuilder _output = new();
     private readonly string _name;
+    private readonly string[] _arguments;
     private Process? _process;
 
-    private SampleServer(string name) => _name = name;
+    private SampleServer(string name, string[] arguments) => (_name, _arguments) = (name, arguments);
 
     public string Url { get; private set; } = "";
 
-    public static async Task<SampleServer> StartAsync(string name)
+    public static async Task<SampleServer> StartAsync(string name, params string[] arguments)
     {
         // Below the ports that systems hand out by themselves: none of those is to be given away between a kill and the next start.
         for (var attempt = 0; ; attempt++)
         {
-            var server = new SampleServer(name) { Url = $"http://127.0.0.1:{FreePort()}" };
+            var server = new SampleServer(name, arguments) { Url = $"http://127.0.0.1:{FreePort()}" };
             try
             {
                 await server.StartAsync();
@@ -42,7 +43,7 @@ internal sealed class SampleServer : IAsyncDisposable
     {
         var folder = Path.Combine(Repository(), "samples", _name);
         var configuration = typeof(SampleServer).Assembly.GetCustomAttribute<AssemblyConfigurationAttribute>()!.Configuration;
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(folder, "bin", configuration, "net10.0", $"{_name}.dll"), "--urls", Url])
+        var start = new ProcessStartInfo("dotnet", [Path.Combine(folder, "bin", configuration, "net10.0", $"{_name}.dll"), "--urls", Url, .. _arguments])
         {
             WorkingDirectory = folder,
             RedirectStandardOutput = true,

@@ -114,6 +114,35 @@ public sealed partial class GuideTests : IDisposable
     }
 
     [Fact]
+    public async Task An_answer_is_started_by_a_POST_and_streamed_by_a_GET()
+    {
+        await using var program = await StartAsync("producers.md", "both ways");
+        using var started = await _client.PostAsJsonAsync("/chat", new { Text = "one two" }, Stop);
+
+        using var stream = await OpenAsync(started.Headers.Location!.OriginalString);
+
+        Assert.Equal(["one", "two", """{"state":"done"}"""], Data(await stream.ReadToEndAsync()));
+    }
+
+    [Fact]
+    public async Task An_answer_that_a_POST_streams_is_gone_on_with_by_a_GET()
+    {
+        await using var program = await StartAsync("producers.md", "both ways");
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/chat/mine") { Content = JsonContent.Create(new { Text = "one two three" }) };
+        var response = await _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Stop).Soon();
+        string first;
+        using (var cut = new ClientStream(response, await response.Content.ReadAsStreamAsync(Stop)))
+        {
+            first = await cut.ReadToAsync("data: one\n") + await cut.ReadToAsync("\n\n");
+        }
+
+        var id = first[(first.LastIndexOf("id: ", StringComparison.Ordinal) + 4)..].TrimEnd('\n');
+        using var rest = await OpenAsync($"/chat/mine?lastEventId={id}");
+
+        Assert.Equal(["two", "three", """{"state":"done"}"""], Data(await rest.ReadToEndAsync()));
+    }
+
+    [Fact]
     public async Task What_TypedResults_sent_is_sent_as_before()
     {
         await using var program = await StartAsync("moving.md", "from TypedResults");
@@ -162,6 +191,9 @@ public sealed partial class GuideTests : IDisposable
                 File.Exists(Path.Combine(Path.GetDirectoryName(page)!, link.Groups[1].Value)), $"{Path.GetFileName(page)} leads to {link.Groups[1].Value}."));
         }
     }
+
+    private static IEnumerable<string> Data(string stream) =>
+        stream.Split('\n').Where(line => line.StartsWith("data: ", StringComparison.Ordinal)).Select(line => line["data: ".Length..]);
 
     private static async Task<string> TokenAsync(HttpResponseMessage response) =>
         (await response.Content.ReadFromJsonAsync<JsonElement>(Stop)).GetProperty("accessToken").GetString()!;
