@@ -19,9 +19,17 @@ internal sealed class ExactStream(byte[] period) : BodyCheck
 {
     private readonly int _frame = period.Length / Content.Period;
     private long _bytes;
+    private int _opening;
 
     public override void Take(ReadOnlySpan<byte> body)
     {
+        // SseKit opens a stream that waits with an empty comment.
+        while (_bytes == 0 && _opening < 2 && !body.IsEmpty && body[0] == ":\n"u8[_opening])
+        {
+            _opening++;
+            body = body[1..];
+        }
+
         while (!body.IsEmpty)
         {
             var at = (int)(_bytes % period.Length);
