@@ -25,7 +25,7 @@ public sealed class RandomScheduleTests
             TestContext.Current.TestOutputHelper?.WriteLine(outcome.ToString());
 
             // A run in which nothing happens proves nothing.
-            Assert.True(outcome is { Received: > 200, Confirmed: > 100, Gaps: > 0, Resumes: > 10 }, $"{outcome}");
+            Assert.True(outcome is { Received: > 50, Confirmed: > 20, Gaps: > 0, Resumes: > 10 }, $"{outcome}");
         }
         catch (Exception exception)
         {
