@@ -125,9 +125,9 @@ internal sealed partial class WatchedBody
         _request.SetResult();
     }
 
-    /// <summary>Whether the app was cancelled because it was told to end: to its client that is a clean end.</summary>
+    /// <summary>Whether the app was cancelled because it was told to end, or cut off because it did not: to its client that is a clean end.</summary>
     private bool IsAsTold(Task app) =>
-        _watched is { Stops: true } && (app.IsCanceled || app.Exception?.InnerException is OperationCanceledException);
+        _watched is { Stops: true } && (_watched.EndsWithoutApp || app.IsCanceled || app.Exception?.InnerException is OperationCanceledException);
 
     private Task EndAsync(bool failed)
     {

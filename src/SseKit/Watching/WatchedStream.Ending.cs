@@ -55,6 +55,9 @@ internal sealed partial class WatchedStream
         return _leftBehind.Task;
     }
 
+    /// <summary>Whether the app did not end in time: what it throws from now on comes of that.</summary>
+    public bool EndsWithoutApp => _overdue;
+
     /// <summary>Tells what an app ended with whose stream had ended before.</summary>
     public void NoteFailure(Exception? exception)
     {
