@@ -21,19 +21,19 @@ internal sealed class EndingRelay(StreamHost host, ISseBacklog backlog) : IHoste
     /// <summary>Ends them here at once, and tells the others.</summary>
     public ValueTask EndAsync(string key, SseEvent? last, CancellationToken cancellationToken)
     {
-        if (backlog is InMemoryBacklog)
-        {
-            host.Streams.End(key, last);
-            return default;
-        }
-
-        if (backlog is not ISseRelay relay)
+        var relay = backlog as ISseRelay;
+        if (relay is null && backlog is not InMemoryBacklog)
         {
             throw new NotSupportedException(
                 $"{backlog.GetType().Name} does not pass anything on to other nodes. Implement {nameof(ISseRelay)} beside {nameof(ISseBacklog)}, or call {nameof(ISseConnections.EndStreams)} on each node.");
         }
 
         host.Streams.End(key, last);
+        if (relay is null)
+        {
+            return default;
+        }
+
         var body = ScratchFrames.Rent();
         EventFrame.WriteBody(body, last ?? default, host.Json);
         return relay.SendAsync(
