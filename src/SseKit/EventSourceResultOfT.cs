@@ -6,6 +6,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Metadata;
 using SseKit.Producing;
 using SseKit.Streaming;
+using SseKit.Topics;
 using SseKit.Wire;
 
 namespace SseKit;

@@ -1,4 +1,5 @@
 using SseKit.Diagnostics;
+using SseKit.Topics;
 
 namespace SseKit.Streaming;
 
@@ -18,27 +19,26 @@ internal sealed partial class EventStream
             return;
         }
 
-        if (_stepPending)
+        if (source.IsBusy && source.TryWait(this))
         {
-            if (!_stepReports)
-            {
-                ReportWhenDone(_step.GetAwaiter());
-            }
-
             if (_out is not null)
             {
                 await QuietlyAsync(CompleteResponseAsync());
             }
 
-            if (!await SourceIsReadyAsync())
+            while (source.TryWait(this))
             {
-                _ = LetGoLaterAsync(source);
-                return;
-            }
+                if (Has(Wakes.StopOverdue))
+                {
+                    _ = LetGoLaterAsync(source);
+                    return;
+                }
 
-            await QuietlyAsync(_step.AsTask());
+                await _wake.WaitAsync();
+            }
         }
 
+        TakeStep(source);
         await DisposeAsync(source);
     }
 
@@ -57,13 +57,31 @@ internal sealed partial class EventStream
 
     private async Task LetGoLaterAsync(FrameSource source)
     {
-        while (!Has(Wakes.Source))
+        while (source.TryWait(this))
         {
             await _wake.WaitAsync();
         }
 
-        await QuietlyAsync(_step.AsTask());
+        TakeStep(source);
         await DisposeAsync(source);
+    }
+
+    /// <summary>Takes the result of the step that was under way: what it failed with is to be heard of.</summary>
+    private void TakeStep(FrameSource source)
+    {
+        if (!source.IsBusy)
+        {
+            return;
+        }
+
+        try
+        {
+            source.MoveNext();
+        }
+        catch (Exception exception)
+        {
+            Log.SourceFailedAfterEnd(_host.Logger, _path, exception);
+        }
     }
 
     private async Task DisposeAsync(FrameSource source)
@@ -73,10 +91,15 @@ internal sealed partial class EventStream
             var disposal = source.DisposeAsync();
             if (!disposal.IsCompleted)
             {
-                ReportWhenDone(disposal.GetAwaiter());
-                if (!await SourceIsReadyAsync())
+                disposal.GetAwaiter().UnsafeOnCompleted(() => Wake(Wakes.Source, inline: true));
+                while (!disposal.IsCompleted)
                 {
-                    return;
+                    if (Has(Wakes.StopOverdue))
+                    {
+                        return;
+                    }
+
+                    await _wake.WaitAsync();
                 }
             }
 
@@ -97,21 +120,6 @@ internal sealed partial class EventStream
         catch (Exception exception)
         {
             Log.SourceFailedAfterEnd(_host.Logger, _path, exception);
-        }
-    }
-
-    /// <summary>Waits for what was asked to report; false when the host's stop can't wait for it any longer.</summary>
-    private async ValueTask<bool> SourceIsReadyAsync()
-    {
-        while (true)
-        {
-            var wakes = (Wakes)Volatile.Read(ref _wakes);
-            if ((wakes & (Wakes.Source | Wakes.StopOverdue)) != 0)
-            {
-                return (wakes & Wakes.Source) != 0;
-            }
-
-            await _wake.WaitAsync();
         }
     }
 

@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Http.Metadata;
 using SseKit.Diagnostics;
+using SseKit.Topics;
 using SseKit.Waiting;
 using SseKit.Wire;
 
@@ -16,8 +17,7 @@ namespace SseKit.Streaming;
 /// <see cref="PipeWriter"/> is thread-safe; the others merely wake it.
 /// </summary>
 [SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "A token source without a timer holds nothing; a source left behind may still look at it.")]
-[SuppressMessage("Reliability", "CA2012:Use ValueTasks correctly", Justification = "A step is kept over the waits for it and its result is taken once.")]
-internal sealed partial class EventStream : KeepAliveMember, IOpenStream
+internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakeable
 {
     [Flags]
     private enum Wakes
@@ -58,18 +58,14 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream
     private readonly string _path;
     private readonly bool _resumes;
     private readonly long _flushAfter;
-    private readonly Action _sourceReady;
     private ITimer? _stopGrace;
     private FrameSource? _source;
     private PipeFrames? _out;
-    private ValueTask<bool> _step;
     private int _wakes;
     private readonly long _expires;
     private long _flushStarted;
     private object? _last;
     private long _coarseTime;
-    private bool _stepPending;
-    private bool _stepReports;
 
     private EventStream(HttpContext context, StreamHost host, StreamSettings settings)
     {
@@ -84,7 +80,6 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream
         _path = context.Request.Path;
         _resumes = context.Request.GetLastEventId() is not null;
         _flushAfter = (long)(FlushAfter.TotalSeconds * host.Time.TimestampFrequency);
-        _sourceReady = () => Wake(Wakes.Source, inline: true);
     }
 
     /// <summary>
@@ -138,7 +133,9 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream
         return stream.RunAsync(place, open);
     }
 
-    public override void KeepAliveDue() => Wake(Wakes.KeepAlive);
+    public override void KeepAliveDue(bool inline) => Wake(Wakes.KeepAlive, inline);
+
+    void IWakeable.Wake(bool inline) => Wake(Wakes.Source, inline);
 
     private bool Has(Wakes any) => (Volatile.Read(ref _wakes) & (int)any) != 0;
 
@@ -175,7 +172,91 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream
 
             // Or else the stream would hold on to the result, and to all that it was made of.
             open = null!;
-            await PumpAsync(_source);
+            var lastFlush = LastWrite;
+            while (!IsOver)
+            {
+                var step = _source.MoveNext();
+                if (step == SourceStep.Ended)
+                {
+                    break;
+                }
+
+                if (step == SourceStep.Pending)
+                {
+                    if (_out is null)
+                    {
+                        await BeginAsync(alone: true);
+                        LastWrite = _host.Time.GetTimestamp();
+                    }
+                    else if (_out.Unflushed > 0 && !await FlushAsync())
+                    {
+                        Wake(Wakes.Left);
+                    }
+
+                    lastFlush = LastWrite;
+
+                    // What the clock saw before that flush is no silence.
+                    Clear(Wakes.KeepAlive | Wakes.Source);
+                    if (!_source.TryWait(this))
+                    {
+                        continue;
+                    }
+
+                    while (!Has(Wakes.Source) && !IsOver)
+                    {
+                        if (Has(Wakes.KeepAlive))
+                        {
+                            Clear(Wakes.KeepAlive);
+                            _source.WriteKeepAlive(_out!);
+                            _host.Metrics.KeptAlive(Route);
+                            if (!await FlushAsync())
+                            {
+                                Wake(Wakes.Left);
+                            }
+                        }
+
+                        await _wake.WaitAsync();
+                    }
+
+                    continue;
+                }
+
+                if (_out is null)
+                {
+                    // Encoded before the response begins: if that fails, it is still a real HTTP error.
+                    var first = ScratchFrames.Rent();
+                    _source.Write(first);
+                    await BeginAsync();
+                    _out!.Write(first.Written);
+                    first.Return();
+                }
+                else
+                {
+                    _source.Write(_out);
+                }
+
+                if (_host.Metrics.CountsEvents)
+                {
+                    _host.Metrics.Sent(Route, _source.Events);
+                }
+
+                if (_out.Unflushed >= FlushAtBytes || IsFlushDue(lastFlush))
+                {
+                    if (!await FlushAsync())
+                    {
+                        Wake(Wakes.Left);
+                    }
+
+                    lastFlush = LastWrite;
+                }
+            }
+
+            if (!IsOver)
+            {
+                await BeginAsync();
+                await FlushRestAsync();
+            }
+
             reason = EndReason;
         }
         catch (Exception exception) when (IsEnding)
@@ -209,101 +290,6 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream
                 StopCutOff.Later(_context, StopGrace);
             }
         }
-    }
-
-    /// <summary>
-    /// From the source to the response, until one of them ends. The wait for the source, with its keep-alives, stands here and not in a method
-    /// of its own: that would cost an object for each event of a source that waits.
-    /// </summary>
-    private async Task PumpAsync(FrameSource source)
-    {
-        var lastFlush = LastWrite;
-        while (!IsOver)
-        {
-            _step = source.MoveNextAsync();
-            if (!_step.IsCompleted)
-            {
-                // From here on, since what comes next may fail.
-                _stepPending = true;
-                if (_out is null)
-                {
-                    await BeginAsync(alone: true);
-                    LastWrite = _host.Time.GetTimestamp();
-                }
-                else if (!await FlushAsync())
-                {
-                    Wake(Wakes.Left);
-                }
-
-                lastFlush = LastWrite;
-                if (!_step.IsCompleted)
-                {
-                    BeginWait();
-                    while (!Has(Wakes.Source))
-                    {
-                        if (IsOver)
-                        {
-                            return;
-                        }
-
-                        if (Has(Wakes.KeepAlive))
-                        {
-                            Clear(Wakes.KeepAlive);
-                            source.WriteKeepAlive(_out!);
-                            _host.Metrics.KeptAlive(Route);
-                            if (!await FlushAsync())
-                            {
-                                Wake(Wakes.Left);
-                            }
-                        }
-
-                        await _wake.WaitAsync();
-                    }
-
-                    _stepReports = false;
-                }
-
-                _stepPending = false;
-            }
-
-            if (!_step.Result)
-            {
-                break;
-            }
-
-            if (_out is null)
-            {
-                // Encoded before the response begins: if that fails, it is still a real HTTP error.
-                var first = ScratchFrames.Rent();
-                source.Write(first);
-                await BeginAsync();
-                _out!.Write(first.Written);
-                first.Return();
-            }
-            else
-            {
-                source.Write(_out);
-            }
-
-            if (_host.Metrics.CountsEvents)
-            {
-                _host.Metrics.Sent(Route, source.Events);
-            }
-
-            if (_out.Unflushed >= FlushAtBytes || IsFlushDue(lastFlush))
-            {
-                if (!await FlushAsync())
-                {
-                    Wake(Wakes.Left);
-                    return;
-                }
-
-                lastFlush = LastWrite;
-            }
-        }
-
-        await BeginAsync();
-        await FlushRestAsync();
     }
 
     /// <summary>Sends the headers on their way: with the first flush, or <paramref name="alone"/> and now.</summary>
@@ -350,21 +336,6 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream
         }
 
         return _host.Time.GetTimestamp() - lastFlush > _flushAfter;
-    }
-
-    private void BeginWait()
-    {
-        // What the clock saw before the last flush is no silence.
-        Clear(Wakes.KeepAlive);
-        ReportWhenDone(_step.GetAwaiter());
-        _stepReports = true;
-    }
-
-    private void ReportWhenDone<TAwaiter>(TAwaiter awaiter)
-        where TAwaiter : ICriticalNotifyCompletion
-    {
-        Clear(Wakes.Source);
-        awaiter.UnsafeOnCompleted(_sourceReady);
     }
 
     /// <summary>Flushes; false when the client is gone.</summary>

@@ -28,9 +28,7 @@ internal static class TopicDoor
             GapEventType = options?.GapEventType ?? endpoint?.GapEventType ?? host.Options.GapEventType,
             Json = host.Json,
         };
-        return checkpoints
-            ? new CheckpointedFrames(topics, request, cancellationToken)
-            : new TopicFrames(topics.ReadFramesAsync(request, cancellationToken), cancellationToken);
+        return topics.Subscribe(request, cancellationToken);
     }
 
     public static InvalidOperationException Unregistered(string what) =>

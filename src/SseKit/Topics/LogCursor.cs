@@ -1,3 +1,5 @@
+using SseKit.Waiting;
+
 namespace SseKit.Topics;
 
 /// <summary>What a look at the log gave.</summary>
@@ -23,19 +25,23 @@ internal enum CursorRead
 /// A subscriber's place in a log: all the memory that a subscriber costs, whatever it has not read yet. Reading takes no lock while it stays
 /// within a segment. Used by one reader.
 /// </summary>
-internal sealed class LogCursor(TopicLog log) : LogWaiter
+internal sealed class LogCursor(TopicLog log)
 {
     private LogSegment? _segment;
     private int _index;
     private long _position;
     private string? _id;
     private int _breaks;
+    private IWakeable? _reader;
 
     // The last that it has heard of the events that are not kept. Who comes hears of those that come later.
     private EphemeralFrame? _heard = log.NewestEphemeral();
 
     /// <summary>The id of the last event that was read, or of the place where reading began.</summary>
     public string Id => _id ??= log.IdOf(_position);
+
+    /// <summary>Where it stands in the queue of those who wait; the queue's business.</summary>
+    internal (long Round, int Place) Queued { get; set; } = (-1, 0);
 
     /// <summary>Whether the log has broken off since the cursor was placed.</summary>
     public bool IsCutOff => _breaks != log.Breaks;
@@ -124,17 +130,21 @@ internal sealed class LogCursor(TopicLog log) : LogWaiter
         }
     }
 
-    /// <summary>Waits until there may be something to read, or until it is cancelled.</summary>
-    public ValueTask WaitAsync() => log.TryWait(this, _position, _heard) ? SleepAsync() : default;
+    /// <summary>Has its reader woken by the next event; false when there may be something to read at once.</summary>
+    public bool TryWait(IWakeable reader) => TryWait(reader, _heard);
 
-    /// <summary>The same for who does not read yet: events that are not kept are to be read later, and end the wait at most once.</summary>
-    public ValueTask WaitForGrowthAsync() => log.TryWait(this, _position, log.NewestEphemeral()) ? SleepAsync() : default;
+    /// <summary>The same for who does not read yet: events that are not kept are to be read later, and wake it at most once.</summary>
+    public bool TryWaitForGrowth(IWakeable reader) => TryWait(reader, log.NewestEphemeral());
 
-    public void Cancel()
+    /// <summary>Leaves the queue of those who wait, if it is there. What is under way to it may still arrive.</summary>
+    public void StopWaiting() => log.StopWaiting(this);
+
+    public void Wake(bool inline) => _reader!.Wake(inline);
+
+    private bool TryWait(IWakeable reader, EphemeralFrame? heard)
     {
-        SetCancelled();
-        log.StopWaiting(this);
-        Wake();
+        _reader = reader;
+        return log.TryWait(this, _position, heard);
     }
 
     /// <summary>

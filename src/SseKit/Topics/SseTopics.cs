@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using SseKit.Diagnostics;
+using SseKit.Waiting;
 using SseKit.Wire;
 
 namespace SseKit.Topics;
@@ -186,9 +187,35 @@ internal sealed class SseTopics : ISseTopics
         return EventsAsync(request, cancellationToken);
     }
 
-    /// <summary>The frames for one subscriber, from the place that it asks for.</summary>
-    public IAsyncEnumerable<ReadOnlyMemory<byte>> ReadFramesAsync(TopicRequest request, CancellationToken cancellationToken) =>
-        new TopicSubscription(request, _open, _reads, _metrics).ReadAsync(cancellationToken);
+    /// <summary>The frames for one subscriber, from the place that it asks for; for who asks, as a stream does.</summary>
+    public FrameSource Subscribe(TopicRequest request, CancellationToken cancellationToken) =>
+        new TopicSubscription(request, _open, _reads, _metrics, cancellationToken);
+
+    /// <summary>The same for who awaits them.</summary>
+    public async IAsyncEnumerable<ReadOnlyMemory<byte>> ReadFramesAsync(TopicRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var grown = new AsyncSignal();
+        using var cancelled = cancellationToken.UnsafeRegister(static grown => ((AsyncSignal)grown!).Set(), grown);
+        await using var subscription = new TopicSubscription(request, _open, _reads, _metrics, cancellationToken);
+        while (!cancellationToken.IsCancellationRequested || subscription.IsBusy)
+        {
+            switch (subscription.MoveNext())
+            {
+                case SourceStep.Frames:
+                    yield return subscription.Current;
+                    break;
+                case SourceStep.Ended:
+                    yield break;
+                default:
+                    if (subscription.TryWait(grown))
+                    {
+                        await grown.WaitAsync();
+                    }
+
+                    break;
+            }
+        }
+    }
 
     private async IAsyncEnumerable<SseEvent> EventsAsync(TopicRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {

@@ -152,11 +152,11 @@ internal abstract class TopicLog(TopicRetention retention, TimeProvider time)
     /// Queues a reader at a position to be woken by the next event; false when there is something for it at once. It has heard
     /// <paramref name="heard"/> of the events that are not kept; who does not listen for those gives <see cref="NewestEphemeral"/>.
     /// </summary>
-    public bool TryWait(LogWaiter waiter, long position, EphemeralFrame? heard)
+    public bool TryWait(LogCursor waiter, long position, EphemeralFrame? heard)
     {
         lock (Gate)
         {
-            if (position != Head || heard != _ephemerals?.Last || waiter.Cancelled)
+            if (position != Head || heard != _ephemerals?.Last)
             {
                 return false;
             }
@@ -171,7 +171,7 @@ internal abstract class TopicLog(TopicRetention retention, TimeProvider time)
         }
     }
 
-    public void StopWaiting(LogWaiter waiter)
+    public void StopWaiting(LogCursor waiter)
     {
         lock (Gate)
         {

@@ -1,5 +1,5 @@
-using System.Runtime.CompilerServices;
 using SseKit.Diagnostics;
+using SseKit.Waiting;
 using SseKit.Wire;
 
 namespace SseKit.Topics;
@@ -9,24 +9,120 @@ namespace SseKit.Topics;
 /// the start position, a gap, a snapshot), and then what follows that position: from this node's log, or from the store for as long as the
 /// log does not reach back that far. There is no step from replay to live; being behind and being up to date are the same loop.
 /// </summary>
+/// <remarks>
+/// What may need time on the way to the log is an iterator, which is gone once the log is reached: who waits for the log's next event holds a
+/// cursor and nothing else.
+/// </remarks>
 internal sealed class TopicSubscription(
-    TopicRequest request, Func<string, CancellationToken, ValueTask<TopicLease>> open, StoreReads? store, SseMetrics metrics)
+    TopicRequest request,
+    Func<string, CancellationToken, ValueTask<TopicLease>> open,
+    StoreReads? store,
+    SseMetrics metrics,
+    CancellationToken cancellationToken) : FrameSource
 {
     private const int PageSize = 256;
 
-    private TopicLease _lease = null!;
-    private LogCursor _cursor = null!;
+    private TopicLease? _lease;
+    private LogCursor? _cursor;
+    private TopicFrames? _onTheWay;
+    private ReadOnlyMemory<byte> _frames;
+    private bool _isPlaced;
+    private bool _isOver;
 
-    public async IAsyncEnumerable<ReadOnlyMemory<byte>> ReadAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    public override bool IsBusy => _onTheWay?.IsBusy == true;
+
+    /// <summary>The frames that it has gone on to.</summary>
+    public ReadOnlyMemory<byte> Current => _frames;
+
+    public override int Events => EventFrame.Count(_frames.Span);
+
+    public override SourceStep MoveNext()
     {
-        // Here and not around it: an iterator around this one would cost each subscriber 300 bytes.
-        using var lease = _lease = await open(request.Topic, cancellationToken);
-        _cursor = new LogCursor(lease.Log);
-        using var cancelled = cancellationToken.UnsafeRegister(static cursor => ((LogCursor)cursor!).Cancel(), _cursor);
+        while (!_isOver)
+        {
+            if (!_isPlaced)
+            {
+                _onTheWay ??= new TopicFrames(PlaceAsync(_cursor), cancellationToken);
+            }
 
-        var from = request.LastEventId;
+            if (_onTheWay is not null)
+            {
+                var step = _onTheWay.MoveNext();
+                if (step != SourceStep.Ended)
+                {
+                    _frames = step == SourceStep.Frames ? _onTheWay.Current : default;
+                    return step;
+                }
+
+                _onTheWay = null;
+                continue;
+            }
+
+            switch (_cursor!.Read(out _frames, request.Selection))
+            {
+                case CursorRead.Frames:
+                    return SourceStep.Frames;
+                case CursorRead.Empty:
+                    request.Selection?.StandAt(_cursor);
+                    return SourceStep.Pending;
+                case CursorRead.Skipped:
+                    _onTheWay = new TopicFrames(GiveWayAsync(), cancellationToken);
+                    break;
+                case CursorRead.Lapped:
+                    // Too slow for the log, or the log broke off. The store may still have it; if not, that is a gap in mid-stream.
+                    _isPlaced = false;
+                    break;
+                default:
+                    _isOver = true;
+                    break;
+            }
+        }
+
+        return SourceStep.Ended;
+    }
+
+    public override bool TryWait(IWakeable reader) => _onTheWay?.TryWait(reader) ?? _cursor!.TryWait(reader);
+
+    public override void Write(FrameBuffer buffer)
+    {
+        request.Selection?.Forget(_frames.Span);
+        buffer.Write(_frames.Span);
+    }
+
+    public override void WriteKeepAlive(FrameBuffer buffer)
+    {
+        if (request.Selection?.TryWriteCheckpoint(buffer) != true)
+        {
+            base.WriteKeepAlive(buffer);
+        }
+    }
+
+    public override bool IsTransient(Exception exception) => exception is BacklogException;
+
+    public override async ValueTask DisposeAsync()
+    {
+        try
+        {
+            if (_onTheWay is not null)
+            {
+                await _onTheWay.DisposeAsync();
+            }
+        }
+        finally
+        {
+            _cursor?.StopWaiting();
+            _lease?.Dispose();
+        }
+    }
+
+    /// <summary>Brings the cursor to a place in the log: where the request wants it, or back to where it has been.</summary>
+    private async IAsyncEnumerable<ReadOnlyMemory<byte>> PlaceAsync(LogCursor? lapped)
+    {
+        _lease ??= await open(request.Topic, cancellationToken);
+        _cursor ??= new LogCursor(_lease.Log);
+        var from = lapped is null ? request.LastEventId : lapped.Id;
+        var ifUnknown = lapped is null ? GapFrame.Unknown : lapped.IsCutOff ? GapFrame.Lost : GapFrame.Trimmed;
         var gap = from is not null && !FieldRules.IsTopicId(from) ? GapFrame.Malformed : null;
-        var ifUnknown = GapFrame.Unknown;
         while (!cancellationToken.IsCancellationRequested)
         {
             if (from is null || gap is not null)
@@ -39,10 +135,10 @@ internal sealed class TopicSubscription(
                 }
 
                 request.Selection?.Begin(told: gap is not null || request.SendStartPosition);
-                from = action == SseGapAction.Replay ? await EarliestIdAsync(cancellationToken) : _lease.Log.Newest().Id;
+                from = action == SseGapAction.Replay ? await EarliestIdAsync() : _lease.Log.Newest().Id;
                 if (action == SseGapAction.Snapshot)
                 {
-                    await foreach (var frame in SnapshotAsync(gap, requested, from, cancellationToken))
+                    await foreach (var frame in SnapshotAsync(gap, requested, from))
                     {
                         yield return frame;
                     }
@@ -70,7 +166,7 @@ internal sealed class TopicSubscription(
                     break;
                 }
 
-                var slice = await ReadStoreAsync(from, PageSize, cancellationToken);
+                var slice = await ReadStoreAsync(from, PageSize);
                 if (slice.Entries.Count > 0 && slice.Continues(from))
                 {
                     from = slice.Entries[^1].Id;
@@ -90,11 +186,13 @@ internal sealed class TopicSubscription(
 
                     if (slice.Entries[^1].IsEnd)
                     {
+                        _isOver = true;
                         yield break;
                     }
                 }
                 else if (slice.IsEnded && slice.Head == from)
                 {
+                    _isOver = true;
                     yield break;
                 }
                 else if (slice.Entries.Count == 0 && slice.Head == from)
@@ -103,6 +201,7 @@ internal sealed class TopicSubscription(
                     await CatchUpAsync(newest);
                     if (cancellationToken.IsCancellationRequested)
                     {
+                        _isOver = true;
                         yield break;
                     }
                 }
@@ -112,46 +211,22 @@ internal sealed class TopicSubscription(
                 }
             }
 
-            if (gap is not null)
+            if (gap is null)
             {
-                continue;
+                _isPlaced = true;
+                yield break;
             }
-
-            CursorRead read;
-            while ((read = _cursor.Read(out var frames, request.Selection)) != CursorRead.Lapped)
-            {
-                if (read == CursorRead.Frames)
-                {
-                    yield return frames;
-                }
-                else if (read == CursorRead.Ended)
-                {
-                    yield break;
-                }
-                else if (read == CursorRead.Skipped)
-                {
-                    await GiveWayAsync();
-                }
-                else
-                {
-                    request.Selection?.StandAt(_cursor);
-                    await _cursor.WaitAsync();
-                }
-
-                if (cancellationToken.IsCancellationRequested)
-                {
-                    yield break;
-                }
-            }
-
-            // Too slow for the log, or the log broke off. The store may still have it; if not, that is a gap in mid-stream.
-            from = _cursor.Id;
-            ifUnknown = _cursor.IsCutOff ? GapFrame.Lost : GapFrame.Trimmed;
         }
+
+        _isOver = true;
     }
 
     /// <summary>Lets others have the thread: where events come by faster than a filter rejects them, skipping would have no end.</summary>
-    private static async ValueTask GiveWayAsync() => await Task.Yield();
+    private static async IAsyncEnumerable<ReadOnlyMemory<byte>> GiveWayAsync()
+    {
+        await Task.Yield();
+        yield break;
+    }
 
     private static SseGapAction ActionOf(SseStart start) => start switch
     {
@@ -163,10 +238,10 @@ internal sealed class TopicSubscription(
     /// <summary>Places the cursor behind an id that the log holds. With no store behind the log, what it does not hold is a gap.</summary>
     private bool TryPlace(string id, ref string? gap)
     {
-        var found = _lease.Log.Find(id, out var place);
+        var found = _lease!.Log.Find(id, out var place);
         if (found == TopicLookup.Found)
         {
-            _cursor.MoveTo(place);
+            _cursor!.MoveTo(place);
             return true;
         }
 
@@ -180,23 +255,29 @@ internal sealed class TopicSubscription(
 
     private async ValueTask CatchUpAsync(LogPlace newest)
     {
-        _cursor.MoveTo(newest);
-        _lease.Nudge();
-        await _cursor.WaitForGrowthAsync();
+        var growth = new AsyncSignal();
+        _cursor!.MoveTo(newest);
+        _lease!.Nudge();
+        if (_cursor.TryWaitForGrowth(growth))
+        {
+            using var cancelled = cancellationToken.UnsafeRegister(static growth => ((AsyncSignal)growth!).Set(), growth);
+            await growth.WaitAsync();
+            _cursor.StopWaiting();
+        }
     }
 
-    private async ValueTask<string> EarliestIdAsync(CancellationToken cancellationToken)
+    private async ValueTask<string> EarliestIdAsync()
     {
         if (store is null)
         {
-            return _lease.Log.Earliest().Id;
+            return _lease!.Log.Earliest().Id;
         }
 
-        var slice = await ReadStoreAsync(after: null, max: 1, cancellationToken);
+        var slice = await ReadStoreAsync(after: null, max: 1);
         return slice.Entries.Count > 0 ? slice.Entries[0].PreviousId : slice.Head;
     }
 
-    private async ValueTask<StorePage> ReadStoreAsync(string? after, int max, CancellationToken cancellationToken)
+    private async ValueTask<StorePage> ReadStoreAsync(string? after, int max)
     {
         try
         {
@@ -213,10 +294,10 @@ internal sealed class TopicSubscription(
     /// is to begin again, not to skip the rest. So each event is held until it is known whether another one comes.
     /// </summary>
     private async IAsyncEnumerable<ReadOnlyMemory<byte>> SnapshotAsync(
-        string? gap, string? requested, string position, [EnumeratorCancellation] CancellationToken cancellationToken)
+        string? gap, string? requested, string position)
     {
         byte[]? held = gap is null ? null : GapFrame.Encode(request.GapEventType, gap, requested!, id: null)[..^1];
-        await foreach (var item in SnapshotOf(request, cancellationToken).WithCancellation(cancellationToken))
+        await foreach (var item in SnapshotOf().WithCancellation(cancellationToken))
         {
             if (item.EventId is not null)
             {
@@ -250,7 +331,7 @@ internal sealed class TopicSubscription(
         }
     }
 
-    private static IAsyncEnumerable<SseEvent> SnapshotOf(TopicRequest request, CancellationToken cancellationToken) =>
+    private IAsyncEnumerable<SseEvent> SnapshotOf() =>
         request.Snapshot!(cancellationToken)
         ?? throw new InvalidOperationException($"The snapshot of topic '{request.Topic}' is null. Return a sequence; it may be empty.");
 

@@ -1,3 +1,5 @@
+using SseKit.Waiting;
+
 namespace SseKit.Topics;
 
 /// <summary>
@@ -6,17 +8,14 @@ namespace SseKit.Topics;
 /// </summary>
 internal sealed class WaiterQueue
 {
-    private LogWaiter?[] _waiters = [];
-
-    // Kept from the last round, so that a lone event to many subscribers allocates nothing.
-    private LogWaiter?[]? _spare;
-    private WakingRound? _spareRound;
+    private readonly WakingRounds<LogCursor> _rounds = new(static (waiter, inline) => waiter.Wake(inline));
+    private LogCursor?[] _waiters = [];
     private int _count;
 
     // Tells a waiter that was taken from one that still waits: the place that it remembers is of an earlier round then.
     private long _round;
 
-    public void Add(LogWaiter waiter)
+    public void Add(LogCursor waiter)
     {
         if (_count == _waiters.Length)
         {
@@ -27,7 +26,7 @@ internal sealed class WaiterQueue
         _waiters[_count++] = waiter;
     }
 
-    public void Remove(LogWaiter waiter)
+    public void Remove(LogCursor waiter)
     {
         var (round, place) = waiter.Queued;
         if (round != _round)
@@ -53,46 +52,23 @@ internal sealed class WaiterQueue
             return default;
         }
 
-        var batch = new Batch(this, _waiters, _count);
-        _waiters = Interlocked.Exchange(ref _spare, null) ?? [];
+        var batch = new Batch(_rounds, _waiters, _count);
+        _waiters = _rounds.Rent();
         _count = 0;
         _round++;
         return batch;
     }
 
-    /// <summary>Takes back what a round needed.</summary>
-    public void Keep(LogWaiter?[] waiters, WakingRound? round)
-    {
-        Volatile.Write(ref _spare, waiters);
-        if (round is not null)
-        {
-            Volatile.Write(ref _spareRound, round);
-        }
-    }
-
     /// <summary>Waiters that were taken, to be woken outside the gate.</summary>
-    public readonly struct Batch(WaiterQueue queue, LogWaiter?[] waiters, int count)
+    public readonly struct Batch(WakingRounds<LogCursor> rounds, LogCursor?[] waiters, int count)
     {
         public int Count => count;
 
         public void Wake()
         {
-            // Not where a publisher has a context of its own, as the tests' seeded scheduler is: there each waiter goes on in its own.
-            if (count > WakingRound.Part && SynchronizationContext.Current is null)
-            {
-                (Interlocked.Exchange(ref queue._spareRound, null) ?? new WakingRound(queue)).Begin(waiters, count);
-                return;
-            }
-
-            for (var i = 0; i < count; i++)
-            {
-                waiters[i]!.Wake();
-                waiters[i] = null;
-            }
-
             if (count > 0)
             {
-                queue.Keep(waiters, round: null);
+                rounds.Wake(waiters, count);
             }
         }
     }

@@ -6,7 +6,7 @@ namespace SseKit.Waiting;
 /// An auto-reset event for one waiter, reused for the life of a connection, so that waiting allocates nothing. A signal that comes while
 /// nobody waits is kept for the next wait; several collapse into one, so what happened must be looked up by the one who was woken.
 /// </summary>
-internal sealed class AsyncSignal : IValueTaskSource
+internal sealed class AsyncSignal : IValueTaskSource, IWakeable
 {
     private const int Idle = 0;
     private const int Signalled = 1;
@@ -56,6 +56,8 @@ internal sealed class AsyncSignal : IValueTaskSource
             }
         }
     }
+
+    void IWakeable.Wake(bool inline) => Set(inline);
 
     void IValueTaskSource.GetResult(short token) => _core.GetResult(token);
 

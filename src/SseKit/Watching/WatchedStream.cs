@@ -129,7 +129,7 @@ internal sealed partial class WatchedStream(HttpContext context, IHttpResponseBo
     }
 
     // The clock serves all streams in turn, so the writing is done elsewhere.
-    public override void KeepAliveDue() => ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+    public override void KeepAliveDue(bool inline) => ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
 
     void IThreadPoolWorkItem.Execute() => _ = KeepAliveAsync();
 

@@ -77,7 +77,7 @@ public class TopicLogStressTests
         var readers = Enumerable.Range(0, 2 * Environment.ProcessorCount).Select(_ => Task.Factory.StartNew(
             () =>
             {
-                var reader = new LogCursor(topic);
+                var reader = new AwaitedCursor(topic);
                 reader.MoveTo(topic.Earliest());
                 for (var at = SequenceOf(reader.Id); at < Count && !Stop.IsCancellationRequested;)
                 {
@@ -109,15 +109,15 @@ public class TopicLogStressTests
     public void Who_is_behind_does_not_wait_and_who_is_cancelled_does_not_either()
     {
         var topic = new MemoryTopic("orders", new TopicRetention(100, long.MaxValue, Timeout.InfiniteTimeSpan), TimeProvider.System);
-        var reader = new LogCursor(topic);
+        var reader = new AwaitedCursor(topic);
         reader.MoveTo(topic.Newest());
         topic.Append("data: 1\n"u8, null);
-        Assert.True(reader.WaitAsync().AsTask().IsCompleted);
+        Assert.True(reader.WaitAsync().IsCompleted);
 
         reader.MoveTo(topic.Newest());
-        reader.Cancel();
-        Assert.True(reader.WaitAsync().AsTask().IsCompleted);
-        Assert.True(reader.WaitAsync().AsTask().IsCompleted);
+        reader.Leave();
+        Assert.True(reader.WaitAsync().IsCompleted);
+        Assert.True(reader.WaitAsync().IsCompleted);
     }
 
     [Fact]
@@ -139,14 +139,14 @@ public class TopicLogStressTests
         {
             for (var i = 0; i < 3_000; i++)
             {
-                var reader = new LogCursor(topic);
+                var reader = new AwaitedCursor(topic);
                 reader.MoveTo(topic.Newest());
                 var wait = Task.Run(async () => await reader.WaitAsync(), Stop);
-                reader.Cancel();
+                reader.Leave();
                 await wait.WaitAsync(Guard, Stop);
 
                 // Nobody waits after having been cancelled.
-                await reader.WaitAsync().AsTask().WaitAsync(Guard, Stop);
+                await reader.WaitAsync().WaitAsync(Guard, Stop);
             }
         }).WaitAsync(Guard, Stop);
         await over.CancelAsync();
@@ -160,18 +160,18 @@ public class TopicLogStressTests
         for (var round = 0; round < 300; round++)
         {
             var topic = new MemoryTopic("orders", new TopicRetention(100, long.MaxValue, Timeout.InfiniteTimeSpan), TimeProvider.System);
-            var readers = Enumerable.Range(0, random.Next(1, 20)).Select(_ => new LogCursor(topic)).ToList();
+            var readers = Enumerable.Range(0, random.Next(1, 20)).Select(_ => new AwaitedCursor(topic)).ToList();
             for (var turn = 0; turn < 5; turn++)
             {
-                var waits = new Dictionary<LogCursor, Task>();
+                var waits = new Dictionary<AwaitedCursor, Task>();
                 foreach (var reader in readers)
                 {
                     reader.MoveTo(topic.Newest());
-                    waits.Add(reader, reader.WaitAsync().AsTask());
+                    waits.Add(reader, reader.WaitAsync());
                 }
 
                 var leaving = readers.Where(_ => random.Next(4) == 0).ToList();
-                leaving.ForEach(reader => reader.Cancel());
+                leaving.ForEach(reader => reader.Leave());
                 await Task.WhenAll(leaving.Select(reader => waits[reader])).WaitAsync(Guard, Stop);
                 Assert.All(waits.Where(wait => !leaving.Contains(wait.Key)), wait => Assert.False(wait.Value.IsCompleted));
                 topic.Append("data: 1\n"u8, null);
@@ -183,7 +183,7 @@ public class TopicLogStressTests
 
     private static async Task ReadAsync(MemoryTopic topic, int count, bool canLag, bool slow)
     {
-        var reader = new LogCursor(topic);
+        var reader = new AwaitedCursor(topic);
         reader.MoveTo(topic.Earliest());
         long? last = null;
         while (last is null || last < count)
@@ -206,7 +206,7 @@ public class TopicLogStressTests
 
                     break;
                 case CursorRead.Empty:
-                    await reader.WaitAsync().AsTask().WaitAsync(Guard, Stop);
+                    await reader.WaitAsync().WaitAsync(Guard, Stop);
                     break;
                 case CursorRead.Lapped:
                     // It knows where it was, to the event; and that this is gone.
@@ -223,7 +223,7 @@ public class TopicLogStressTests
     private static async Task<Dictionary<string, string>> CollectAsync(MemoryTopic topic, int count)
     {
         var read = new Dictionary<string, string>(StringComparer.Ordinal);
-        var reader = new LogCursor(topic);
+        var reader = new AwaitedCursor(topic);
         reader.MoveTo(topic.Earliest());
         while (read.Count < count)
         {
@@ -237,7 +237,7 @@ public class TopicLogStressTests
             }
             else
             {
-                await reader.WaitAsync().AsTask().WaitAsync(Guard, Stop);
+                await reader.WaitAsync().WaitAsync(Guard, Stop);
             }
         }
 

@@ -1,12 +1,13 @@
-using SseKit.Topics;
 using SseKit.Wire;
 
-namespace SseKit.Streaming;
+namespace SseKit.Topics;
 
-/// <summary>The door from topics to streams: frames that are encoded already, as many at a time as lie together.</summary>
-internal class TopicFrames(IAsyncEnumerable<ReadOnlyMemory<byte>> frames, CancellationToken cancellationToken)
+/// <summary>Frames that are encoded already, as many at a time as lie together.</summary>
+internal sealed class TopicFrames(IAsyncEnumerable<ReadOnlyMemory<byte>> frames, CancellationToken cancellationToken)
     : ItemSource<ReadOnlyMemory<byte>>(frames, cancellationToken)
 {
+    public new ReadOnlyMemory<byte> Current => base.Current;
+
     public override int Events => EventFrame.Count(Current.Span);
 
     public override void Write(FrameBuffer buffer) => buffer.Write(Current.Span);

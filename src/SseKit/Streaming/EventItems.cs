@@ -1,20 +1,9 @@
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using SseKit.Topics;
 using SseKit.Wire;
 
 namespace SseKit.Streaming;
-
-/// <summary>Frames from the items of an async sequence.</summary>
-internal abstract class ItemSource<T>(IAsyncEnumerable<T> items, CancellationToken cancellationToken) : FrameSource
-{
-    private readonly IAsyncEnumerator<T> _items = items.GetAsyncEnumerator(cancellationToken);
-
-    protected T Current => _items.Current;
-
-    public override ValueTask<bool> MoveNextAsync() => _items.MoveNextAsync();
-
-    public override ValueTask DisposeAsync() => _items.DisposeAsync();
-}
 
 /// <summary>Events as they are.</summary>
 internal sealed class EventItems(IAsyncEnumerable<SseEvent> items, JsonSerializerOptions json, CancellationToken cancellationToken)
