@@ -102,6 +102,7 @@ public static class SseEndpointRouteBuilderExtensions
                 endpoint.WithMetadata(options);
             }
 
+            endpoint.Add(StreamMetadata.AddServices);
             endpoint.Add(StreamMetadata.RefuseWithoutRedirect);
 
             // Last of all: an OutputCache attribute that the app adds must not win over this one.

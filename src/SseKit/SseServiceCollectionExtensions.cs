@@ -47,7 +47,7 @@ public static class SseServiceCollectionExtensions
         ArgumentNullException.ThrowIfNull(configure);
         services.AddOptions<SseOptions>().Configure(configure).ValidateOnStart();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<SseOptions>, SseOptionsValidation>());
-        services.TryAddSingleton<StreamHost>(StreamHost.Create);
+        services.TryAddSingleton(provider => StreamHost.Create(provider, provider.GetRequiredService<SseTopics>));
         services.TryAddSingleton(provider => new EndingRelay(provider.GetRequiredService<StreamHost>(), provider.GetRequiredService<ISseBacklog>()));
         services.AddHostedService(provider => provider.GetRequiredService<EndingRelay>());
         services.TryAddSingleton<ISseConnections, SseConnections>();

@@ -26,8 +26,6 @@ internal sealed partial class EventStream
         }
     }
 
-    public bool IsOverdue(long now) => now >= _expires || IsStalled(now);
-
     public void CheckTime(long now)
     {
         if (IsStalled(now))
@@ -42,7 +40,7 @@ internal sealed partial class EventStream
         }
     }
 
-    private bool IsStalled(long now) =>
+    public bool IsStalled(long now) =>
         Volatile.Read(ref _flushStarted) is var started && started != 0
         && _host.Options.WriteTimeout != Timeout.InfiniteTimeSpan
         && _host.Time.GetElapsedTime(started, now) > _host.Options.WriteTimeout;

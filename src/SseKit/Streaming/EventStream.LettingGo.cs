@@ -132,7 +132,7 @@ internal sealed partial class EventStream
         }
         finally
         {
-            Volatile.Write(ref _flushStarted, 0);
+            FlushIsOver();
         }
     }
 }

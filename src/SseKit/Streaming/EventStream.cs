@@ -62,7 +62,6 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
     private FrameSource? _source;
     private PipeFrames? _out;
     private int _wakes;
-    private readonly long _expires;
     private long _flushStarted;
     private object? _last;
     private long _coarseTime;
@@ -74,7 +73,7 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
         _settings = settings;
         Key = host.Options.ConnectionKey?.Invoke(context);
         LastWrite = host.Time.GetTimestamp();
-        _expires = StreamAge.ExpiresAt(context, host, LastWrite);
+        Expires = StreamAge.ExpiresAt(context, host, LastWrite);
         _left = context.RequestAborted;
         _lifetime = context.Features.Get<IHttpRequestLifetimeFeature>();
         _path = context.Request.Path;
@@ -97,6 +96,8 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
 
     public string? Key { get; }
 
+    public long Expires { get; }
+
     private string? Route => _context.GetEndpoint()?.Metadata.GetMetadata<IRouteDiagnosticsMetadata>()?.Route;
 
     private string EndReason =>
@@ -115,11 +116,11 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
     public static Task RunAsync(
         HttpContext context, StreamHost host, StreamSettings settings, Func<StreamHost, CancellationToken, FrameSource> open)
     {
-        OwnStream.Announce(context);
+        OwnStream.Announce(context, host);
         ResponsePreamble.BeforeSource(context);
         if (HttpMethods.IsHead(context.Request.Method))
         {
-            ResponsePreamble.Apply(context, host.Logger);
+            ResponsePreamble.Apply(context, host);
             return Task.CompletedTask;
         }
 
@@ -133,7 +134,7 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
         return stream.RunAsync(place, open);
     }
 
-    public override void KeepAliveDue(bool inline) => Wake(Wakes.KeepAlive, inline);
+    public override void KeepAliveDue() => Wake(Wakes.KeepAlive);
 
     void IWakeable.Wake(bool inline) => Wake(Wakes.Source, inline);
 
@@ -300,7 +301,7 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
             return;
         }
 
-        ResponsePreamble.Apply(_context, _host.Logger);
+        ResponsePreamble.Apply(_context, _host);
         PeerTimeout.Set(_context, _host.Options.WriteTimeout);
         await _context.Response.StartAsync();
         _out = new PipeFrames(_context.Response.BodyWriter);
@@ -372,17 +373,27 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
         }
         finally
         {
-            Volatile.Write(ref _flushStarted, 0);
+            FlushIsOver();
         }
     }
 
     private void FlushIsPending()
     {
-        Interlocked.Exchange(ref _flushStarted, _host.Time.GetTimestamp());
+        _host.Streams.WaitBegins();
+        Interlocked.Exchange(ref _flushStarted, Math.Max(1, _host.Time.GetTimestamp()));
         if (Has(Wakes.StopOverdue))
         {
             // The app was busy while the grace of the stop ran out.
             _stopGrace?.Change(StopGrace, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    private void FlushIsOver()
+    {
+        if (_flushStarted != 0)
+        {
+            Volatile.Write(ref _flushStarted, 0);
+            _host.Streams.WaitEnds();
         }
     }
 

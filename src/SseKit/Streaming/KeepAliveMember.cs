@@ -18,7 +18,6 @@ internal abstract class KeepAliveMember
     /// <summary>The last write by which it was put there.</summary>
     internal long PlannedFrom;
 
-    /// <summary>Called by the clock when the stream has been silent for the interval, and perhaps once more after it left. Must return at once.</summary>
-    /// <param name="inline">Write here and now.</param>
-    public abstract void KeepAliveDue(bool inline);
+    /// <summary>Called by the clock when the stream has been silent for the interval. Must return at once.</summary>
+    public abstract void KeepAliveDue();
 }

@@ -1,5 +1,3 @@
-using SseKit.Waiting;
-
 namespace SseKit.Streaming;
 
 /// <summary>
@@ -24,9 +22,6 @@ internal sealed class KeepAliveWheel
     private readonly long _tick;
     private readonly KeepAliveMember?[] _slots;
     private readonly int[] _counts;
-    private readonly WakingRounds<KeepAliveMember> _rounds = new(static (member, inline) => member.KeepAliveDue(inline));
-    private KeepAliveMember?[] _due = [];
-    private int _dueCount;
     private ITimer? _timer;
     private long _started;
     private long _turned;
@@ -86,8 +81,6 @@ internal sealed class KeepAliveWheel
 
     private void Turn()
     {
-        KeepAliveMember?[] due;
-        int count;
         lock (_gate)
         {
             if (_timer is null)
@@ -103,17 +96,7 @@ internal sealed class KeepAliveWheel
             }
 
             _turned = Math.Max(_turned, now);
-            (due, count) = (_due, _dueCount);
-            if (count == 0)
-            {
-                return;
-            }
-
-            (_due, _dueCount) = (_rounds.Rent(), 0);
         }
-
-        // Outside the gate, which whoever is woken may want.
-        _rounds.Wake(due, count);
     }
 
     private void Serve(int slot)
@@ -126,12 +109,7 @@ internal sealed class KeepAliveWheel
             Unlink(member);
             if (silent)
             {
-                if (_dueCount == _due.Length)
-                {
-                    Array.Resize(ref _due, Math.Max(SmallestShare, _dueCount * 2));
-                }
-
-                _due[_dueCount++] = member;
+                member.KeepAliveDue();
 
                 // The keep-alive is written a moment from now, so it is due again after one turn.
                 Link(member, SlotFor(_turned + _slots.Length - 1));

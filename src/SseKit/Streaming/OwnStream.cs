@@ -1,7 +1,5 @@
-using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
-using Microsoft.Extensions.DependencyInjection;
 
 namespace SseKit.Streaming;
 
@@ -20,7 +18,7 @@ internal sealed class OwnStream
     /// <summary>Says on the server's features that some pipeline of the app has the middleware.</summary>
     public static void UseMiddleware(IFeatureCollection serverFeatures) => serverFeatures.Set(MiddlewareInUse);
 
-    public static void Announce(HttpContext context)
+    public static void Announce(HttpContext context, StreamHost host)
     {
         if (context.Features.Get<IHttpResponseBodyFeature>() is IStandAside middleware)
         {
@@ -29,8 +27,7 @@ internal sealed class OwnStream
         }
 
         // Someone between the two may have wrapped the response once more, so a note must do; only then, for it costs a dictionary.
-        IServiceProvider? services = context.RequestServices;
-        if (services?.GetService<IServer>()?.Features.Get<OwnStream>() is not null)
+        if (host.Server?.Features.Get<OwnStream>() is not null)
         {
             context.Items[typeof(OwnStream)] = MiddlewareInUse;
         }

@@ -2,8 +2,6 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Http.Timeouts;
 using Microsoft.AspNetCore.OutputCaching;
-using Microsoft.AspNetCore.ResponseCompression;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using SseKit.Diagnostics;
 
@@ -29,7 +27,7 @@ internal static class ResponsePreamble
     }
 
     /// <summary>Done when the stream begins: nothing of it is in the way of a real HTTP error before that.</summary>
-    public static void Apply(HttpContext context, ILogger logger)
+    public static void Apply(HttpContext context, StreamHost host)
     {
         var response = context.Response;
 
@@ -38,7 +36,7 @@ internal static class ResponsePreamble
         response.ContentLength = null;
         response.ContentType = ContentType;
         response.Headers.CacheControl = CacheControl;
-        Complete(context, logger);
+        Complete(context, host);
         context.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
     }
 
@@ -50,7 +48,7 @@ internal static class ResponsePreamble
     }
 
     /// <summary>Adds what somebody else's event stream lacks of it, and leaves what they said.</summary>
-    public static void Complete(HttpContext context, ILogger logger)
+    public static void Complete(HttpContext context, StreamHost host)
     {
         var headers = context.Response.Headers;
         var cacheControl = headers.CacheControl.ToString();
@@ -68,14 +66,12 @@ internal static class ResponsePreamble
 
         // Keeps compression off: it would hold events back until a block is full. Where the user added text/event-stream to what is
         // compressed, it is their choice, and each flush of ours flushes the compressor too.
-        IServiceProvider? services = context.RequestServices;
-        if (headers.ContentEncoding.Count == 0
-            && services?.GetService<IResponseCompressionProvider>()?.ShouldCompressResponse(context) is not true)
+        if (headers.ContentEncoding.Count == 0 && host.Compression?.ShouldCompressResponse(context) is not true)
         {
             headers.ContentEncoding = "identity";
         }
 
-        RefuseOutputCache(context, logger);
+        RefuseOutputCache(context, host.Logger);
     }
 
     // Reached only where the endpoint's metadata could not keep the cache off (see StreamMetadata).

@@ -3,13 +3,16 @@ using System.Diagnostics.Metrics;
 using System.Text.Json;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Http.Json;
+using Microsoft.AspNetCore.ResponseCompression;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using SseKit.Diagnostics;
+using SseKit.Topics;
 
 namespace SseKit.Streaming;
 
@@ -54,7 +57,18 @@ internal sealed class StreamHost
 
     public StreamRegistry Streams { get; }
 
-    public static StreamHost Create(IServiceProvider? services)
+    /// <summary>The topics, where they are registered.</summary>
+    public Func<SseTopics>? Topics { get; private init; }
+
+    /// <summary>The server, where the app has one.</summary>
+    public IServer? Server { get; private init; }
+
+    /// <summary>What compresses responses, where the app has it.</summary>
+    public IResponseCompressionProvider? Compression { get; private init; }
+
+    /// <param name="services">The app's services, of which only singletons are asked for; null where there are none.</param>
+    /// <param name="topics">Gives the topics, where they are registered.</param>
+    public static StreamHost Create(IServiceProvider? services, Func<SseTopics>? topics = null)
     {
         var options = services?.GetService<IOptions<SseOptions>>()?.Value ?? new SseOptions();
         return new StreamHost(
@@ -63,7 +77,12 @@ internal sealed class StreamHost
             services?.GetService<TimeProvider>() ?? TimeProvider.System,
             services?.GetService<ILoggerFactory>()?.CreateLogger("SseKit") ?? NullLogger.Instance,
             services?.GetService<IHostApplicationLifetime>()?.ApplicationStopping ?? CancellationToken.None,
-            SseMetrics.Create(services?.GetService<IMeterFactory>()));
+            SseMetrics.Create(services?.GetService<IMeterFactory>()))
+        {
+            Topics = topics,
+            Server = services?.GetService<IServer>(),
+            Compression = services?.GetService<IResponseCompressionProvider>(),
+        };
     }
 
     /// <summary>How long a client that is sent away is told to stay: a time of its own, so that not all come back at once.</summary>
@@ -73,8 +92,22 @@ internal sealed class StreamHost
     /// <summary>The host that a request belongs to.</summary>
     public static StreamHost Of(HttpContext context)
     {
+        // A scope for the request's services costs an idle stream 300 bytes, and nothing here needs one. But where somebody has made it, or has
+        // put services of their own into the request, those count.
+        if (context.Features.Get<IServiceProvidersFeature>() is null
+            && context.GetEndpoint()?.Metadata.GetMetadata<EndpointServices>()?.Host is { } host)
+        {
+            return host;
+        }
+
         // Null on a bare DefaultHttpContext, whatever the annotation says.
         IServiceProvider? services = context.RequestServices;
+        return Find(services) ?? CreateUnregistered(services);
+    }
+
+    /// <summary>The host of an app, made where it is not registered; null where the app has no server for it to hang on.</summary>
+    public static StreamHost? Find(IServiceProvider? services)
+    {
         if (services?.GetService<StreamHost>() is { } registered)
         {
             return registered;
@@ -82,14 +115,13 @@ internal sealed class StreamHost
 
         if (services?.GetService<IServer>() is not { } server)
         {
-            return CreateUnregistered(services);
+            return null;
         }
 
         lock (FeatureGate)
         {
             if (server.Features.Get<StreamHost>() is not { } host)
             {
-                // From the request's scope, but only singletons are asked for.
                 server.Features.Set(host = CreateUnregistered(services));
             }
 

@@ -13,9 +13,13 @@ internal static class StreamMetadata
     public static void Add(EndpointBuilder builder, Type? payload)
     {
         AddProduces(builder, payload);
+        AddServices(builder);
         RefuseWithoutRedirect(builder);
         Bypass(builder);
     }
+
+    /// <summary>Spares the endpoint's requests a scope of services.</summary>
+    public static void AddServices(EndpointBuilder builder) => builder.Metadata.Add(new EndpointServices(builder.ApplicationServices));
 
     /// <summary>
     /// Describes an endpoint that has no handler method to be described by. The method is that of a lambda, so that no type of this library

@@ -28,8 +28,11 @@ internal interface IOpenStream : IDrained
     /// <summary>The key by which the app limits and ends streams, if any.</summary>
     string? Key { get; }
 
-    /// <summary>Whether the stream wants <see cref="CheckTime"/> at this moment. Called under the registry's gate.</summary>
-    bool IsOverdue(long now);
+    /// <summary>The timestamp at which it has been open for long enough, or the largest there is.</summary>
+    long Expires { get; }
+
+    /// <summary>Whether it has waited for its client to read for too long. Called under the registry's gate.</summary>
+    bool IsStalled(long now);
 
     /// <summary>Ends the stream if it has been open, or waits for its client to read, for too long.</summary>
     void CheckTime(long now);
@@ -57,6 +60,10 @@ internal sealed class StreamRegistry
     private IDrained[] _draining = [];
     private int _own;
     private int _drained;
+
+    // No stream expires before this. One that has left may make it too early: the next look mends it.
+    private long _firstExpires = long.MaxValue;
+    private int _waitingForClients;
 
     public StreamRegistry(SseOptions options, TimeProvider time, CancellationToken stopping)
     {
@@ -102,6 +109,7 @@ internal sealed class StreamRegistry
             }
 
             _check ??= _time.CreateTimer(static registry => ((StreamRegistry)registry!).Check(), this, CheckTick, CheckTick);
+            _firstExpires = Math.Min(_firstExpires, stream.Expires);
             _own++;
             return _streams.AddLast(stream);
         }
@@ -139,6 +147,12 @@ internal sealed class StreamRegistry
         }
     }
 
+    /// <summary>A stream begins to wait for its client to read.</summary>
+    public void WaitBegins() => Interlocked.Increment(ref _waitingForClients);
+
+    /// <summary>It waits no longer.</summary>
+    public void WaitEnds() => Interlocked.Decrement(ref _waitingForClients);
+
     /// <summary>Ends the streams of a key; gives how many they were.</summary>
     public int End(string key, SseEvent? last)
     {
@@ -162,11 +176,27 @@ internal sealed class StreamRegistry
         List<IOpenStream>? overdue = null;
         lock (_gate)
         {
+            // Thousands of idle streams are not looked at for nothing.
+            if (now < _firstExpires && Volatile.Read(ref _waitingForClients) == 0)
+            {
+                return;
+            }
+
+            _firstExpires = long.MaxValue;
             foreach (var drained in _streams)
             {
-                if (drained is IOpenStream stream && stream.IsOverdue(now))
+                if (drained is not IOpenStream stream)
+                {
+                    continue;
+                }
+
+                if (now >= stream.Expires || stream.IsStalled(now))
                 {
                     (overdue ??= []).Add(stream);
+                }
+                else
+                {
+                    _firstExpires = Math.Min(_firstExpires, stream.Expires);
                 }
             }
         }

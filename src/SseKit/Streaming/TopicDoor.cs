@@ -1,5 +1,4 @@
 using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.DependencyInjection;
 using SseKit.Topics;
 
 namespace SseKit.Streaming;
@@ -9,8 +8,7 @@ internal static class TopicDoor
 {
     public static FrameSource Open(HttpContext context, StreamHost host, string topic, SseStreamOptions? options, CancellationToken cancellationToken)
     {
-        IServiceProvider? services = context.RequestServices;
-        var topics = services?.GetService<SseTopics>() ?? throw Unregistered("EventSourceResult.FromTopic");
+        var topics = host.Topics?.Invoke() ?? throw Unregistered("EventSourceResult.FromTopic");
         var endpoint = StreamChoices.OfEndpoint(context);
         var choices = options ?? endpoint;
         var snapshot = choices?.Snapshot;

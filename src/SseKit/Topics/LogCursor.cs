@@ -49,6 +49,7 @@ internal sealed class LogCursor(TopicLog log)
     public void MoveTo(LogPlace place)
     {
         (_position, _id, _breaks) = place;
+        _id = log.ComputesIds ? null : _id;
         (_segment, _index) = (null, 0);
     }
 

@@ -175,6 +175,8 @@ internal sealed partial class MemoryTopic(string name, TopicRetention retention,
         return id;
     }
 
+    public override bool ComputesIds => true;
+
     public override string IdOf(long position) => string.Create(CultureInfo.InvariantCulture, $"{_origin}-{position}");
 
     protected override TopicLookup FindPosition(string id, out long position)

@@ -4,7 +4,7 @@ namespace SseKit.Topics;
 /// <param name="log">The log.</param>
 /// <param name="release">Gives the hold back.</param>
 /// <param name="nudge">Asks for the log to be brought up to date with its store; null where the log is the store.</param>
-internal sealed class TopicLease(TopicLog log, Action<TopicLog> release, Action? nudge = null) : IDisposable
+internal readonly struct TopicLease(TopicLog log, Action<TopicLog> release, Action? nudge = null) : IDisposable
 {
     public TopicLog Log => log;
 

@@ -46,6 +46,9 @@ internal abstract class TopicLog(TopicRetention retention, TimeProvider time)
     /// <summary>Counts how often the log broke off and began anew behind a break.</summary>
     public int Breaks { get; private set; }
 
+    /// <summary>Whether an id follows from its position, so that nobody has to remember it.</summary>
+    public virtual bool ComputesIds => false;
+
     /// <summary>The id of a position that is kept. Called under the gate, or for a place that a cursor without an id of its own has been at.</summary>
     public abstract string IdOf(long position);
 

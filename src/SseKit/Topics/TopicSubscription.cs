@@ -22,8 +22,8 @@ internal sealed class TopicSubscription(
 {
     private const int PageSize = 256;
 
-    private TopicLease? _lease;
     private LogCursor? _cursor;
+    private TopicLease _lease;
     private TopicFrames? _onTheWay;
     private ReadOnlyMemory<byte> _frames;
     private bool _isPlaced;
@@ -110,16 +110,23 @@ internal sealed class TopicSubscription(
         }
         finally
         {
-            _cursor?.StopWaiting();
-            _lease?.Dispose();
+            if (_cursor is not null)
+            {
+                _cursor.StopWaiting();
+                _lease.Dispose();
+            }
         }
     }
 
     /// <summary>Brings the cursor to a place in the log: where the request wants it, or back to where it has been.</summary>
     private async IAsyncEnumerable<ReadOnlyMemory<byte>> PlaceAsync(LogCursor? lapped)
     {
-        _lease ??= await open(request.Topic, cancellationToken);
-        _cursor ??= new LogCursor(_lease.Log);
+        if (_cursor is null)
+        {
+            _lease = await open(request.Topic, cancellationToken);
+            _cursor = new LogCursor(_lease.Log);
+        }
+
         var from = lapped is null ? request.LastEventId : lapped.Id;
         var ifUnknown = lapped is null ? GapFrame.Unknown : lapped.IsCutOff ? GapFrame.Lost : GapFrame.Trimmed;
         var gap = from is not null && !FieldRules.IsTopicId(from) ? GapFrame.Malformed : null;
@@ -238,7 +245,7 @@ internal sealed class TopicSubscription(
     /// <summary>Places the cursor behind an id that the log holds. With no store behind the log, what it does not hold is a gap.</summary>
     private bool TryPlace(string id, ref string? gap)
     {
-        var found = _lease!.Log.Find(id, out var place);
+        var found = _lease.Log.Find(id, out var place);
         if (found == TopicLookup.Found)
         {
             _cursor!.MoveTo(place);
@@ -257,7 +264,7 @@ internal sealed class TopicSubscription(
     {
         var growth = new AsyncSignal();
         _cursor!.MoveTo(newest);
-        _lease!.Nudge();
+        _lease.Nudge();
         if (_cursor.TryWaitForGrowth(growth))
         {
             using var cancelled = cancellationToken.UnsafeRegister(static growth => ((AsyncSignal)growth!).Set(), growth);
@@ -270,7 +277,7 @@ internal sealed class TopicSubscription(
     {
         if (store is null)
         {
-            return _lease!.Log.Earliest().Id;
+            return _lease.Log.Earliest().Id;
         }
 
         var slice = await ReadStoreAsync(after: null, max: 1);

@@ -1,5 +1,3 @@
-using SseKit.Waiting;
-
 namespace SseKit.Topics;
 
 /// <summary>
@@ -8,8 +6,11 @@ namespace SseKit.Topics;
 /// </summary>
 internal sealed class WaiterQueue
 {
-    private readonly WakingRounds<LogCursor> _rounds = new(static (waiter, inline) => waiter.Wake(inline));
     private LogCursor?[] _waiters = [];
+
+    // Kept from the last round, so that a lone event to many subscribers allocates nothing.
+    private LogCursor?[]? _spare;
+    private WakingRound? _spareRound;
     private int _count;
 
     // Tells a waiter that was taken from one that still waits: the place that it remembers is of an earlier round then.
@@ -52,23 +53,46 @@ internal sealed class WaiterQueue
             return default;
         }
 
-        var batch = new Batch(_rounds, _waiters, _count);
-        _waiters = _rounds.Rent();
+        var batch = new Batch(this, _waiters, _count);
+        _waiters = Interlocked.Exchange(ref _spare, null) ?? [];
         _count = 0;
         _round++;
         return batch;
     }
 
+    /// <summary>Takes back what a round needed.</summary>
+    public void Keep(LogCursor?[] waiters, WakingRound? round)
+    {
+        Volatile.Write(ref _spare, waiters);
+        if (round is not null)
+        {
+            Volatile.Write(ref _spareRound, round);
+        }
+    }
+
     /// <summary>Waiters that were taken, to be woken outside the gate.</summary>
-    public readonly struct Batch(WakingRounds<LogCursor> rounds, LogCursor?[] waiters, int count)
+    public readonly struct Batch(WaiterQueue queue, LogCursor?[] waiters, int count)
     {
         public int Count => count;
 
         public void Wake()
         {
+            // Not where a publisher has a context of its own, as the tests' seeded scheduler is: there each waiter goes on in its own.
+            if (count > WakingRound.Part && SynchronizationContext.Current is null)
+            {
+                (Interlocked.Exchange(ref queue._spareRound, null) ?? new WakingRound(queue)).Begin(waiters, count);
+                return;
+            }
+
+            for (var i = 0; i < count; i++)
+            {
+                waiters[i]!.Wake(inline: false);
+                waiters[i] = null;
+            }
+
             if (count > 0)
             {
-                rounds.Wake(waiters, count);
+                queue.Keep(waiters, round: null);
             }
         }
     }

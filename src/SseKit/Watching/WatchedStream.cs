@@ -129,7 +129,7 @@ internal sealed partial class WatchedStream(HttpContext context, IHttpResponseBo
     }
 
     // The clock serves all streams in turn, so the writing is done elsewhere.
-    public override void KeepAliveDue(bool inline) => ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+    public override void KeepAliveDue() => ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
 
     void IThreadPoolWorkItem.Execute() => _ = KeepAliveAsync();
 
@@ -264,7 +264,7 @@ internal sealed partial class WatchedStream(HttpContext context, IHttpResponseBo
 
         Volatile.Write(ref _begun, true);
         ResponsePreamble.BeforeSource(context);
-        ResponsePreamble.Complete(context, host.Logger);
+        ResponsePreamble.Complete(context, host);
         inner.DisableBuffering();
         if (interval != Timeout.InfiniteTimeSpan && !_ended)
         {

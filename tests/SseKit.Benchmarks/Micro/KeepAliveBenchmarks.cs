@@ -59,7 +59,7 @@ public class KeepAliveBenchmarks
 
         public long KeepAlives { get; private set; }
 
-        public override void KeepAliveDue(bool inline)
+        public override void KeepAliveDue()
         {
             KeepAlives++;
             LastWrite = _time.GetTimestamp();

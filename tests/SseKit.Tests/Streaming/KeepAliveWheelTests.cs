@@ -9,9 +9,6 @@ public class KeepAliveWheelTests
 
     private readonly FakeTimeProvider _time = new();
 
-    // Who advances the time has a context of its own, so that all who are due are served before the next tick, and not on the thread pool.
-    public KeepAliveWheelTests() => SynchronizationContext.SetSynchronizationContext(new SynchronizationContext());
-
     // A sixty-fourth of the interval.
     private static TimeSpan Tick => TimeSpan.FromMilliseconds(250);
 
@@ -162,6 +159,7 @@ public class KeepAliveWheelTests
     [Fact]
     public void Who_has_left_is_not_called_any_more()
     {
+        // A call that is under way holds the wheel, and leaving waits for it: after Remove there is none.
         var wheel = new KeepAliveWheel(Interval, _time);
         var stays = new Member(_time);
         var leaves = new Member(_time);
@@ -201,6 +199,7 @@ public class KeepAliveWheelTests
                     var at = random.Next(inside.Count);
                     inside[at].Member.Write();
                     clock.Remove(inside[at].Member, inside[at].Interval);
+                    Assert.True(inside[at].Member.Leave());
                     inside.RemoveAt(at);
                 }
             }
@@ -208,6 +207,7 @@ public class KeepAliveWheelTests
             foreach (var (member, interval) in inside)
             {
                 clock.Remove(member, interval);
+                Assert.True(member.Leave());
             }
         }))).Soon();
 
@@ -220,6 +220,8 @@ public class KeepAliveWheelTests
         private readonly TimeProvider _time;
         private readonly long _started;
         private TimeSpan _longest;
+        private volatile bool _left;
+        private volatile bool _calledAfter;
 
         public Member(TimeProvider time)
         {
@@ -241,8 +243,16 @@ public class KeepAliveWheelTests
             LastWrite = _time.GetTimestamp();
         }
 
-        public override void KeepAliveDue(bool inline)
+        /// <summary>Says that it is out; false if it had been called after that.</summary>
+        public bool Leave()
         {
+            _left = true;
+            return !_calledAfter;
+        }
+
+        public override void KeepAliveDue()
+        {
+            _calledAfter |= _left;
             Due.Add(_time.GetElapsedTime(_started));
             ShortestSilenceThatWasDue = TimeSpan.FromTicks(Math.Min(ShortestSilenceThatWasDue.Ticks, Silence.Ticks));
             Write();
