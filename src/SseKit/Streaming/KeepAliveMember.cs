@@ -13,10 +13,10 @@ internal abstract class KeepAliveMember
     }
 
     /// <summary>Where the wheel has put it; the wheel's business.</summary>
-    internal (int Slot, KeepAliveMember? Previous, KeepAliveMember? Next) Link;
+    internal (int Slot, int Index) Planned;
 
-    /// <summary>The last write by which it was put there.</summary>
-    internal long PlannedFrom;
+    /// <summary>By how many ticks it was put there too early; the wheel's business.</summary>
+    internal int Early;
 
     /// <summary>Called by the clock when the stream has been silent for the interval. Must return at once.</summary>
     public abstract void KeepAliveDue();

@@ -7,7 +7,8 @@ namespace SseKit.Streaming;
 /// <remarks>
 /// Streams that were written to at the same moment would all fall due at the same moment, and a keep-alive to all of them at once leaves a
 /// block of the server's memory pool with each, for good. So a slot takes no more than its share, and the rest goes into earlier ones: up to
-/// half an interval early, never late, since it is the silence that proxies count.
+/// half an interval early, never late, since it is the silence that proxies count. Who was put early stays as early after its next write, or
+/// the headers of all, or one event to all, would undo the spread.
 /// </remarks>
 internal sealed class KeepAliveWheel
 {
@@ -20,7 +21,7 @@ internal sealed class KeepAliveWheel
     private readonly TimeSpan _tickLength;
     private readonly long _interval;
     private readonly long _tick;
-    private readonly KeepAliveMember?[] _slots;
+    private readonly KeepAliveMember?[][] _slots;
     private readonly int[] _counts;
     private ITimer? _timer;
     private long _started;
@@ -36,9 +37,13 @@ internal sealed class KeepAliveWheel
         _tick = Math.Max(1, _interval / slots);
 
         // One more than an interval has, so that "an interval from now" is never the slot that is being served.
-        _slots = new KeepAliveMember?[slots + 1];
+        _slots = new KeepAliveMember?[slots + 1][];
+        Array.Fill(_slots, []);
         _counts = new int[slots + 1];
     }
+
+    // Twice as many as in an even spread over all slots: those of half an interval can then take everybody.
+    private int Share => Math.Max(SmallestShare, 5 * _members / (2 * _slots.Length));
 
     public bool IsEmpty
     {
@@ -92,62 +97,68 @@ internal sealed class KeepAliveWheel
             var now = (_time.GetTimestamp() - _started) / _tick;
             for (var steps = 0; _turned < now && steps < _slots.Length; steps++)
             {
-                Serve((int)(++_turned % _slots.Length));
+                _turned++;
+                Serve(_turned % _slots.Length);
             }
 
             _turned = Math.Max(_turned, now);
         }
     }
 
-    private void Serve(int slot)
+    private void Serve(long slot)
     {
-        var member = _slots[slot];
-        while (member is not null)
+        // From the last to the first, which moves nobody; and whoever is served goes into another slot.
+        while (_counts[slot] > 0)
         {
-            var next = member.Link.Next;
-            var silent = member.LastWrite == member.PlannedFrom || DueTick(member.LastWrite) <= _turned;
+            var member = _slots[slot][_counts[slot] - 1]!;
             Unlink(member);
-            if (silent)
-            {
-                member.KeepAliveDue();
-
-                // The keep-alive is written a moment from now, so it is due again after one turn.
-                Link(member, SlotFor(_turned + _slots.Length - 1));
-            }
-            else
+            if (DueTick(member.LastWrite) - member.Early > _turned)
             {
                 Plan(member);
+                continue;
             }
 
-            member = next;
+            member.KeepAliveDue();
+
+            // The keep-alive is written a moment from now, so it is due again after one turn.
+            var due = _turned + _slots.Length - 1;
+            var tick = Choose(due, early: 0);
+            member.Early = Math.Max(member.Early, (int)(due - tick));
+            Link(member, tick);
         }
     }
 
     private void Plan(KeepAliveMember member)
     {
-        member.PlannedFrom = member.LastWrite;
-        Link(member, SlotFor(Math.Clamp(DueTick(member.PlannedFrom), _turned + 1, _turned + _slots.Length - 1)));
+        var due = Math.Clamp(DueTick(member.LastWrite), _turned + 1, _turned + _slots.Length - 1);
+        var tick = Choose(due, member.Early);
+        member.Early = (int)(due - tick);
+        Link(member, tick);
     }
 
     // Rounded down: a tick early, not a tick late.
     private long DueTick(long lastWrite) => (lastWrite + _interval - _started) / _tick;
 
-    private int SlotFor(long due)
+    private long Choose(long due, int early)
     {
-        var share = Math.Max(SmallestShare, 3 * _members / _slots.Length);
         var earliest = Math.Max(_turned + 1, due - (_slots.Length / 2));
-        var emptiest = (int)(due % _slots.Length);
-        for (var candidate = due; candidate >= earliest; candidate--)
+        var before = Math.Max(earliest, due - early);
+        if (CountOf(due) >= SmallestShare && CountOf(before) < Share)
         {
-            var slot = (int)(candidate % _slots.Length);
-            if (_counts[slot] < share)
+            return before;
+        }
+
+        var emptiest = due;
+        for (var tick = due; tick >= earliest; tick--)
+        {
+            if (CountOf(tick) < Share)
             {
-                return slot;
+                return tick;
             }
 
-            if (_counts[slot] < _counts[emptiest])
+            if (CountOf(tick) < CountOf(emptiest))
             {
-                emptiest = slot;
+                emptiest = tick;
             }
         }
 
@@ -155,36 +166,31 @@ internal sealed class KeepAliveWheel
         return emptiest;
     }
 
-    private void Link(KeepAliveMember member, int slot)
+    private int CountOf(long tick) => _counts[tick % _slots.Length];
+
+    private void Link(KeepAliveMember member, long tick)
     {
-        var first = _slots[slot];
-        member.Link = (slot, null, first);
-        if (first is not null)
+        var slot = (int)(tick % _slots.Length);
+        var count = _counts[slot]++;
+        if (count == _slots[slot].Length)
         {
-            first.Link.Previous = member;
+            Array.Resize(ref _slots[slot], Math.Max(SmallestShare, count * 2));
         }
 
-        _slots[slot] = member;
-        _counts[slot]++;
+        _slots[slot][count] = member;
+        member.Planned = (slot, count);
     }
 
     private void Unlink(KeepAliveMember member)
     {
-        var (slot, previous, next) = member.Link;
-        if (previous is null)
+        var (slot, index) = member.Planned;
+        var members = _slots[slot];
+        var last = members[--_counts[slot]]!;
+        members[_counts[slot]] = null;
+        if (last != member)
         {
-            _slots[slot] = next;
+            members[index] = last;
+            last.Planned = (slot, index);
         }
-        else
-        {
-            previous.Link.Next = next;
-        }
-
-        if (next is not null)
-        {
-            next.Link.Previous = previous;
-        }
-
-        _counts[slot]--;
     }
 }

@@ -9,7 +9,7 @@ internal static class Silence
 {
     public static void Map(WebApplication app, TimeSpan interval)
     {
-        app.MapGet("/ssekit/silent", (CancellationToken stop) => new EventSourceResult(NothingAsync(stop)));
+        app.MapSse("/ssekit/silent", _ => NothingAsync());
         app.MapGet("/bare/silent", async (HttpContext context) =>
         {
             context.Response.ContentType = "text/event-stream";
@@ -37,7 +37,7 @@ internal static class Silence
         writer.Advance(bytes.Length);
     }
 
-    private static async IAsyncEnumerable<SseEvent> NothingAsync([EnumeratorCancellation] CancellationToken stop)
+    private static async IAsyncEnumerable<SseEvent> NothingAsync([EnumeratorCancellation] CancellationToken stop = default)
     {
         await UntilGoneAsync(stop);
         yield break;

@@ -222,16 +222,7 @@ internal static class KeepAliveInside
     {
         lock (GateOf(wheel))
         {
-            var members = new List<KeepAliveMember>();
-            foreach (var slot in SlotsOf(wheel))
-            {
-                for (var member = slot; member is not null; member = member.Link.Next)
-                {
-                    members.Add(member);
-                }
-            }
-
-            return members;
+            return [.. SlotsOf(wheel).SelectMany(slot => slot).OfType<KeepAliveMember>()];
         }
     }
 
@@ -245,7 +236,7 @@ internal static class KeepAliveInside
     private static extern ref readonly Lock GateOf(KeepAliveWheel wheel);
 
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_slots")]
-    private static extern ref readonly KeepAliveMember?[] SlotsOf(KeepAliveWheel wheel);
+    private static extern ref readonly KeepAliveMember?[][] SlotsOf(KeepAliveWheel wheel);
 }
 
 /// <summary>A clock that counts its timers.</summary>
