@@ -91,7 +91,7 @@ internal sealed partial class EventStream
             var disposal = source.DisposeAsync();
             if (!disposal.IsCompleted)
             {
-                disposal.GetAwaiter().UnsafeOnCompleted(() => Wake(Wakes.Source, inline: true));
+                disposal.GetAwaiter().UnsafeOnCompleted(() => _wake.Set(inline: true));
                 while (!disposal.IsCompleted)
                 {
                     if (Has(Wakes.StopOverdue))

@@ -23,16 +23,15 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
     private enum Wakes
     {
         None = 0,
-        Source = 1,
-        KeepAlive = 2,
-        Left = 4,
-        Ended = 8,
-        Stopping = 16,
-        StopOverdue = 32,
+        KeepAlive = 1,
+        Left = 2,
+        Ended = 4,
+        Stopping = 8,
+        StopOverdue = 16,
 
         // These wake nobody; they say more of why it ended.
-        Aged = 64,
-        Stalled = 128,
+        Aged = 32,
+        Stalled = 64,
     }
 
     private const string Failed = "failed";
@@ -65,6 +64,8 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
     private long _flushStarted;
     private object? _last;
     private long _coarseTime;
+    private long _now;
+    private bool _sourceIsReady;
 
     private EventStream(HttpContext context, StreamHost host, StreamSettings settings)
     {
@@ -136,16 +137,20 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
 
     public override void KeepAliveDue() => Wake(Wakes.KeepAlive);
 
-    void IWakeable.Wake(bool inline) => Wake(Wakes.Source, inline);
+    void IWakeable.Wake(bool inline)
+    {
+        Volatile.Write(ref _sourceIsReady, true);
+        _wake.Set(inline);
+    }
 
     private bool Has(Wakes any) => (Volatile.Read(ref _wakes) & (int)any) != 0;
 
     private void Clear(Wakes why) => Interlocked.And(ref _wakes, ~(int)why);
 
-    private void Wake(Wakes why, bool inline = false)
+    private void Wake(Wakes why)
     {
         Interlocked.Or(ref _wakes, (int)why);
-        _wake.Set(inline);
+        _wake.Set();
     }
 
     // One method for all that frames the pump: such methods are the larger part of what an idle stream holds in memory.
@@ -187,7 +192,7 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
                     if (_out is null)
                     {
                         await BeginAsync(alone: true);
-                        LastWrite = _host.Time.GetTimestamp();
+                        LastWrite = Now();
                     }
                     else if (_out.Unflushed > 0 && !await FlushAsync())
                     {
@@ -197,13 +202,18 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
                     lastFlush = LastWrite;
 
                     // What the clock saw before that flush is no silence.
-                    Clear(Wakes.KeepAlive | Wakes.Source);
+                    if (Has(Wakes.KeepAlive))
+                    {
+                        Clear(Wakes.KeepAlive);
+                    }
+
+                    Volatile.Write(ref _sourceIsReady, false);
                     if (!_source.TryWait(this))
                     {
                         continue;
                     }
 
-                    while (!Has(Wakes.Source) && !IsOver)
+                    while (!Volatile.Read(ref _sourceIsReady) && !IsOver)
                     {
                         if (Has(Wakes.KeepAlive))
                         {
@@ -322,59 +332,78 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
         }
     }
 
-    private bool IsFlushDue(long lastFlush)
-    {
-        // The precise clock costs a quarter of what a small event does. It is asked when the coarse one, which moves every few milliseconds, has.
-        if (ReferenceEquals(_host.Time, TimeProvider.System))
-        {
-            var coarse = Environment.TickCount64;
-            if (coarse == _coarseTime)
-            {
-                return false;
-            }
+    private bool IsFlushDue(long lastFlush) => Now() - lastFlush > _flushAfter;
 
-            _coarseTime = coarse;
+    /// <summary>
+    /// The time, give or take a few milliseconds. The precise clock costs a quarter of what a small event does: the system's is asked when the
+    /// coarse one, which moves every few milliseconds, has.
+    /// </summary>
+    private long Now()
+    {
+        if (!ReferenceEquals(_host.Time, TimeProvider.System))
+        {
+            return _host.Time.GetTimestamp();
         }
 
-        return _host.Time.GetTimestamp() - lastFlush > _flushAfter;
+        var coarse = Environment.TickCount64;
+        if (coarse != _coarseTime)
+        {
+            (_coarseTime, _now) = (coarse, _host.Time.GetTimestamp());
+        }
+
+        return _now;
     }
 
     /// <summary>Flushes; false when the client is gone.</summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<bool> FlushAsync()
+    private ValueTask<bool> FlushAsync()
     {
+        if (_host.Metrics.CountsBytes)
+        {
+            _host.Metrics.Flushing(Route, _out!.Unflushed);
+        }
+
+        var began = _host.Metrics.TimesFlushes ? _host.Time.GetTimestamp() : 0;
         try
         {
-            if (_host.Metrics.CountsBytes)
-            {
-                _host.Metrics.Flushing(Route, _out!.Unflushed);
-            }
-
-            var began = _host.Metrics.TimesFlushes ? _host.Time.GetTimestamp() : 0;
             var flush = _out!.FlushAsync();
-            if (!flush.IsCompleted)
-            {
-                FlushIsPending();
-            }
-
-            var result = await flush;
-            LastWrite = _host.Time.GetTimestamp();
-            if (began != 0)
-            {
-                _host.Metrics.Flushed(Route, _host.Time.GetElapsedTime(began, LastWrite));
-            }
-
-            return !result.IsCompleted && !result.IsCanceled;
+            return flush.IsCompletedSuccessfully ? new(HasFlushed(flush.Result, began)) : WaitForFlushAsync(flush, began);
         }
-        catch (Exception exception) when (exception is IOException or OperationCanceledException)
+        catch (Exception exception) when (IsOfLeaving(exception))
         {
-            // Some servers and wrappers say it this way.
+            return new(false);
+        }
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<bool> WaitForFlushAsync(ValueTask<FlushResult> flush, long began)
+    {
+        FlushIsPending();
+        try
+        {
+            return HasFlushed(await flush, began);
+        }
+        catch (Exception exception) when (IsOfLeaving(exception))
+        {
             return false;
         }
         finally
         {
             FlushIsOver();
         }
+    }
+
+    // Some servers and wrappers say it this way.
+    private static bool IsOfLeaving(Exception exception) => exception is IOException or OperationCanceledException;
+
+    private bool HasFlushed(FlushResult result, long began)
+    {
+        LastWrite = Now();
+        if (began != 0)
+        {
+            _host.Metrics.Flushed(Route, _host.Time.GetElapsedTime(began));
+        }
+
+        return !result.IsCompleted && !result.IsCanceled;
     }
 
     private void FlushIsPending()
