@@ -27,7 +27,12 @@ internal static class GrowthRows
         Variant Variant(string variant, int subscribers) => new(variant, () =>
         {
             var times = Math.Max(1, deliveries / burst / subscribers);
-            var server = servers.Get("all", () => PeerProcess.Dotnet());
+            var server = servers.Get("all", () =>
+            {
+                var started = PeerProcess.Dotnet();
+                FanOutRows.Warm(started, "ssekit", 1_000, burst, Math.Max(1, deliveries / burst / 2_000));
+                return started;
+            });
             server.Settle();
             using var client = FanOutRows.Open(server.Port, "/ssekit/topic", subscribers);
             return FanOutRows.Deliver(client, subscribers, burst, times, count => server.Publish("ssekit", count), server.Usage);
