@@ -34,7 +34,7 @@ internal sealed partial class EventStream
                     return;
                 }
 
-                await _wake.WaitAsync();
+                await _wake.WaitAsync(this);
             }
         }
 
@@ -59,7 +59,7 @@ internal sealed partial class EventStream
     {
         while (source.TryWait(this))
         {
-            await _wake.WaitAsync();
+            await _wake.WaitAsync(this);
         }
 
         TakeStep(source);
@@ -99,7 +99,7 @@ internal sealed partial class EventStream
                         return;
                     }
 
-                    await _wake.WaitAsync();
+                    await _wake.WaitAsync(this);
                 }
             }
 

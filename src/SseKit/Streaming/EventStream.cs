@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.IO.Pipelines;
 using System.Runtime.CompilerServices;
+using System.Threading.Tasks.Sources;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Http.Metadata;
@@ -17,7 +18,7 @@ namespace SseKit.Streaming;
 /// <see cref="PipeWriter"/> is thread-safe; the others merely wake it.
 /// </summary>
 [SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "A token source without a timer holds nothing; a source left behind may still look at it.")]
-internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakeable
+internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakeable, IValueTaskSource
 {
     [Flags]
     private enum Wakes
@@ -47,7 +48,6 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
     // whose clock is faked must stop as well.
     private static readonly TimeSpan StopGrace = TimeSpan.FromMilliseconds(250);
 
-    private readonly AsyncSignal _wake = new();
     private readonly CancellationTokenSource _sourceStop = new();
     private readonly HttpContext _context;
     private readonly IHttpRequestLifetimeFeature? _lifetime;
@@ -60,6 +60,7 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
     private ITimer? _stopGrace;
     private FrameSource? _source;
     private PipeFrames? _out;
+    private AsyncSignalCore _wake;
     private int _wakes;
     private long _flushStarted;
     private object? _last;
@@ -143,6 +144,13 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
         _wake.Set(inline);
     }
 
+    void IValueTaskSource.GetResult(short token) => _wake.GetResult(token);
+
+    ValueTaskSourceStatus IValueTaskSource.GetStatus(short token) => _wake.GetStatus(token);
+
+    void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+        _wake.OnCompleted(continuation, state, token, flags);
+
     private bool Has(Wakes any) => (Volatile.Read(ref _wakes) & (int)any) != 0;
 
     private void Clear(Wakes why) => Interlocked.And(ref _wakes, ~(int)why);
@@ -150,7 +158,7 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
     private void Wake(Wakes why)
     {
         Interlocked.Or(ref _wakes, (int)why);
-        _wake.Set();
+        _wake.Set(inline: false);
     }
 
     // One method for all that frames the pump: such methods are the larger part of what an idle stream holds in memory.
@@ -226,7 +234,7 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
                             }
                         }
 
-                        await _wake.WaitAsync();
+                        await _wake.WaitAsync(this);
                     }
 
                     continue;

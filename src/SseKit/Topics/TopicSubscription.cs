@@ -22,6 +22,8 @@ internal sealed class TopicSubscription(
 {
     private const int PageSize = 256;
 
+    // A copy: the request is not looked at while events flow.
+    private readonly Selection? _selection = request.Selection;
     private LogCursor? _cursor;
     private TopicLease _lease;
     private TopicFrames? _onTheWay;
@@ -58,12 +60,12 @@ internal sealed class TopicSubscription(
                 continue;
             }
 
-            switch (_cursor!.Read(out _frames, request.Selection))
+            switch (_cursor!.Read(out _frames, _selection))
             {
                 case CursorRead.Frames:
                     return SourceStep.Frames;
                 case CursorRead.Empty:
-                    request.Selection?.StandAt(_cursor);
+                    _selection?.StandAt(_cursor);
                     return SourceStep.Pending;
                 case CursorRead.Skipped:
                     _onTheWay = new TopicFrames(GiveWayAsync(), cancellationToken);
@@ -85,13 +87,13 @@ internal sealed class TopicSubscription(
 
     public override void Write(FrameBuffer buffer)
     {
-        request.Selection?.Forget(_frames.Span);
+        _selection?.Forget(_frames.Span);
         buffer.Write(_frames.Span);
     }
 
     public override void WriteKeepAlive(FrameBuffer buffer)
     {
-        if (request.Selection?.TryWriteCheckpoint(buffer) != true)
+        if (_selection?.TryWriteCheckpoint(buffer) != true)
         {
             base.WriteKeepAlive(buffer);
         }
@@ -141,7 +143,7 @@ internal sealed class TopicSubscription(
                     metrics.Gap(gap);
                 }
 
-                request.Selection?.Begin(told: gap is not null || request.SendStartPosition);
+                _selection?.Begin(told: gap is not null || request.SendStartPosition);
                 from = action == SseGapAction.Replay ? await EarliestIdAsync() : _lease.Log.Newest().Id;
                 if (action == SseGapAction.Snapshot)
                 {
@@ -178,14 +180,14 @@ internal sealed class TopicSubscription(
                 {
                     from = slice.Entries[^1].Id;
                     ifUnknown = GapFrame.Trimmed;
-                    if (request.Selection is null)
+                    if (_selection is null)
                     {
                         yield return slice.Frames(0, slice.Entries.Count);
                     }
                     else
                     {
-                        request.Selection.Open(slice);
-                        while (request.Selection.TryTakeFromPage(out var wanted))
+                        _selection.Open(slice);
+                        while (_selection.TryTakeFromPage(out var wanted))
                         {
                             yield return wanted;
                         }
@@ -329,7 +331,7 @@ internal sealed class TopicSubscription(
 
         if (held is not null)
         {
-            request.Selection?.Begin(told: true);
+            _selection?.Begin(told: true);
             yield return End(held, position);
         }
         else if (request.SendStartPosition)

@@ -2,62 +2,18 @@ using System.Threading.Tasks.Sources;
 
 namespace SseKit.Waiting;
 
-/// <summary>
-/// An auto-reset event for one waiter, reused for the life of a connection, so that waiting allocates nothing. A signal that comes while
-/// nobody waits is kept for the next wait; several collapse into one, so what happened must be looked up by the one who was woken.
-/// </summary>
+/// <summary>An <see cref="AsyncSignalCore"/> by itself.</summary>
 internal sealed class AsyncSignal : IValueTaskSource, IWakeable
 {
-    private const int Idle = 0;
-    private const int Signalled = 1;
-    private const int Waiting = 2;
-
-    private ManualResetValueTaskSourceCore<bool> _core;
-    private int _state;
+    private AsyncSignalCore _core;
 
     /// <summary>Waits for the next signal. One wait at a time.</summary>
-    public ValueTask WaitAsync()
-    {
-        if (Interlocked.CompareExchange(ref _state, Idle, Signalled) == Signalled)
-        {
-            return default;
-        }
+    public ValueTask WaitAsync() => _core.WaitAsync(this);
 
-        _core.Reset();
-        if (Interlocked.CompareExchange(ref _state, Waiting, Idle) == Idle)
-        {
-            return new ValueTask(this, _core.Version);
-        }
+    /// <summary>Wakes the waiter, or the next one to come; not here and now.</summary>
+    public void Set() => _core.Set(inline: false);
 
-        // It was signalled between the two looks.
-        Volatile.Write(ref _state, Idle);
-        return default;
-    }
-
-    /// <summary>Wakes the waiter, or the next one to come.</summary>
-    /// <param name="inline">
-    /// Run the waiter on this thread. Right where an await would have continued here anyway; wrong for a clock or a publisher that has
-    /// others to wake.
-    /// </param>
-    public void Set(bool inline = false)
-    {
-        while (true)
-        {
-            switch (Volatile.Read(ref _state))
-            {
-                case Signalled:
-                    return;
-                case Idle when Interlocked.CompareExchange(ref _state, Signalled, Idle) == Idle:
-                    return;
-                case Waiting when Interlocked.CompareExchange(ref _state, Idle, Waiting) == Waiting:
-                    _core.RunContinuationsAsynchronously = !inline;
-                    _core.SetResult(true);
-                    return;
-            }
-        }
-    }
-
-    void IWakeable.Wake(bool inline) => Set(inline);
+    void IWakeable.Wake(bool inline) => _core.Set(inline);
 
     void IValueTaskSource.GetResult(short token) => _core.GetResult(token);
 
