@@ -144,6 +144,14 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
         _wake.Set(inline);
     }
 
+    void IWakeable.Prefetch()
+    {
+        // One field of each part of it.
+        Volatile.Read(ref _wakes);
+        Volatile.Read(ref _flushStarted);
+        Volatile.Read(ref _source);
+    }
+
     void IValueTaskSource.GetResult(short token) => _wake.GetResult(token);
 
     ValueTaskSourceStatus IValueTaskSource.GetStatus(short token) => _wake.GetStatus(token);

@@ -142,6 +142,12 @@ internal sealed class LogCursor(TopicLog log)
 
     public void Wake(bool inline) => _reader!.Wake(inline);
 
+    /// <summary>Looks at this object's memory, so that the processor has it when it comes to the reader's.</summary>
+    public void Prefetch() => Volatile.Read(ref _position);
+
+    /// <summary>Looks at the reader's memory.</summary>
+    public void PrefetchReader() => _reader!.Prefetch();
+
     private bool TryWait(IWakeable reader, EphemeralFrame? heard)
     {
         _reader = reader;

@@ -6,4 +6,9 @@ internal interface IWakeable
     /// <summary>Wakes it.</summary>
     /// <param name="inline">Let it go on here and now.</param>
     void Wake(bool inline);
+
+    /// <summary>Looks at the memory that it will need once it is woken, so that the processor has it by then.</summary>
+    void Prefetch()
+    {
+    }
 }
