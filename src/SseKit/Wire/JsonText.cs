@@ -9,19 +9,13 @@ namespace SseKit.Wire;
 /// </summary>
 internal static class JsonText
 {
-    [ThreadStatic]
-    private static Utf8JsonWriter? t_writer;
-
-    [ThreadStatic]
-    private static JsonSerializerOptions? t_writerOptions;
-
     /// <param name="value">The value.</param>
     /// <param name="contract">The contract of its declared type.</param>
     /// <param name="given">Whether the user named the contract; then it is used for derived values too, whose own its context may not hold.</param>
     public static ScratchFrames Serialize<T>(T value, JsonTypeInfo<T> contract, bool given)
     {
         var scratch = ScratchFrames.Rent();
-        var writer = RentWriter(scratch, contract.Options);
+        var writer = scratch.Json(contract.Options);
         if (given || Fits(contract, value))
         {
             JsonSerializer.Serialize(writer, value, contract);
@@ -31,7 +25,7 @@ internal static class JsonText
             JsonSerializer.Serialize(writer, value, contract.Options.GetTypeInfo(value!.GetType()));
         }
 
-        ReturnWriter(writer, contract.Options);
+        writer.Flush();
         return scratch;
     }
 
@@ -45,42 +39,13 @@ internal static class JsonText
         }
 
         var scratch = ScratchFrames.Rent();
-        var writer = RentWriter(scratch, contract.Options);
+        var writer = scratch.Json(contract.Options);
         JsonSerializer.Serialize(writer, item.JsonValue, contract);
-        ReturnWriter(writer, contract.Options);
+        writer.Flush();
         return scratch;
     }
 
     // A value of a derived type is written by its own contract unless the declared one knows its derived types: as minimal APIs do.
     private static bool Fits<T>(JsonTypeInfo contract, T value) =>
         contract.Type.IsValueType || contract.Type.IsSealed || value is null || contract.Type == value.GetType() || contract.PolymorphismOptions is not null;
-
-    private static Utf8JsonWriter RentWriter(ScratchFrames scratch, JsonSerializerOptions options)
-    {
-        var writer = t_writer;
-        t_writer = null;
-        if (writer is not null && ReferenceEquals(t_writerOptions, options))
-        {
-            writer.Reset(scratch);
-            return writer;
-        }
-
-        return new Utf8JsonWriter(scratch, new JsonWriterOptions
-        {
-            Encoder = options.Encoder,
-            Indented = options.WriteIndented,
-            IndentCharacter = options.IndentCharacter,
-            IndentSize = options.IndentSize,
-            NewLine = options.NewLine,
-            MaxDepth = options.MaxDepth,
-            SkipValidation = true,
-        });
-    }
-
-    private static void ReturnWriter(Utf8JsonWriter writer, JsonSerializerOptions options)
-    {
-        writer.Flush();
-        t_writer = writer;
-        t_writerOptions = options;
-    }
 }

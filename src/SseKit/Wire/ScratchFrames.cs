@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text.Json;
 
 namespace SseKit.Wire;
 
@@ -11,14 +12,15 @@ internal sealed class ScratchFrames : FrameBuffer, IBufferWriter<byte>
     // One large event must not keep its memory with the thread for ever.
     private const int KeptCapacity = 64 * 1024;
 
-    // Two, because JSON goes through one on its way into the other.
+    // Two lie there, one on the other, because JSON goes through one on its way into the other. One thread's variable, because to find it costs
+    // about as much as to copy a small event.
     [ThreadStatic]
     private static ScratchFrames? t_spare;
 
-    [ThreadStatic]
-    private static ScratchFrames? t_second;
-
+    private ScratchFrames? _below;
     private byte[] _array = [];
+    private Utf8JsonWriter? _json;
+    private JsonSerializerOptions? _jsonOptions;
 
     public ReadOnlySpan<byte> Written => _array.AsSpan(0, Used);
 
@@ -26,9 +28,37 @@ internal sealed class ScratchFrames : FrameBuffer, IBufferWriter<byte>
     public static ScratchFrames Rent()
     {
         // Taken, not shared: a JSON converter may itself encode an event.
-        var scratch = t_spare ?? new ScratchFrames();
-        (t_spare, t_second) = (t_second, null);
+        var scratch = t_spare;
+        if (scratch is null)
+        {
+            return new ScratchFrames();
+        }
+
+        t_spare = scratch._below;
+        scratch._below = null;
         return scratch;
+    }
+
+    /// <summary>A writer of JSON into this buffer; to be flushed. An exception before that leaves the buffer to the collector, with its writer.</summary>
+    public Utf8JsonWriter Json(JsonSerializerOptions options)
+    {
+        if (_json is not null && ReferenceEquals(_jsonOptions, options))
+        {
+            _json.Reset();
+            return _json;
+        }
+
+        _jsonOptions = options;
+        return _json = new Utf8JsonWriter(this, new JsonWriterOptions
+        {
+            Encoder = options.Encoder,
+            Indented = options.WriteIndented,
+            IndentCharacter = options.IndentCharacter,
+            IndentSize = options.IndentSize,
+            NewLine = options.NewLine,
+            MaxDepth = options.MaxDepth,
+            SkipValidation = true,
+        });
     }
 
     /// <summary>Gives the buffer back and keeps what was written, in an array of its own.</summary>
@@ -44,13 +74,16 @@ internal sealed class ScratchFrames : FrameBuffer, IBufferWriter<byte>
         Used = 0;
         if (_array.Length > KeptCapacity)
         {
-            // Not only left to the collector: the thread's JSON writer still knows this buffer.
             _array = [];
             Memory = default;
-            return;
         }
 
-        (t_spare, t_second) = (this, t_spare);
+        var spare = t_spare;
+        if (spare?._below is null)
+        {
+            _below = spare;
+            t_spare = this;
+        }
     }
 
     Memory<byte> IBufferWriter<byte>.GetMemory(int sizeHint)
