@@ -56,6 +56,7 @@ internal static class FanOutRows
         [
             Dotnet("SseKit", "ssekit"),
             Dotnet("Channel + TypedResults", "typed"),
+            Dotnet("bare Kestrel, one loop", "bare"),
             new Variant("nchan", () =>
             {
                 if (!Nchan.IsInstalled)

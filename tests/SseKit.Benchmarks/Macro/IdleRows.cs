@@ -17,6 +17,7 @@ internal static class IdleRows
                 Dotnet("SseKit topic", "/ssekit/topic"),
                 Dotnet("SseKit silent source", "/ssekit/silent"),
                 Dotnet("PeriodicTimer per connection", "/timer/silent"),
+                Dotnet("bare Kestrel, one loop", "/spread/silent"),
                 Dotnet("bare Kestrel, waiting request", "/bare/silent"),
             ],
             [

@@ -38,10 +38,12 @@ internal static class BenchServer
 
         var app = builder.Build();
         var hub = new ChannelHub();
+        var bare = new BareHub();
         SingleStreams.Map(app);
         app.MapSse("/ssekit/topic", Topic);
         app.MapSse("/ssekit/all", Topic, stream => stream.Start = SseStart.Earliest);
         app.MapGet("/typed/topic", (CancellationToken stop) => TypedResults.ServerSentEvents(hub.SubscribeAsync(stop)));
+        BareHub.Map(app, "/bare/topic", bare);
         Silence.Map(app, TimeSpan.FromSeconds(Setting(args, "--keep-alive", 15)));
         Replays.Map(app, Setting(args, "--replay", 0));
         app.Map("/plain", branch => branch.Run(Plain));
@@ -55,7 +57,7 @@ internal static class BenchServer
         var topics = app.Services.GetRequiredService<ISseTopics>();
         Answer([.. app.Urls.Select(url => (object)new Uri(url).Port)]);
         var sequence = 0L;
-        var publishers = new Dictionary<string, Action>
+        var publishers = new Dictionary<string, Action>(StringComparer.Ordinal)
         {
             ["ssekit"] = () => topics.PublishAsync(Topic, Content.FanOut(++sequence, Stopwatch.GetTimestamp())).AsTask().GetAwaiter().GetResult(),
             ["typed"] = () => hub.Publish(Content.FanOut(++sequence, Stopwatch.GetTimestamp())),
@@ -74,6 +76,10 @@ internal static class BenchServer
                     break;
                 case "position":
                     Console.Out.WriteLine(await topics.GetPositionAsync(Topic));
+                    break;
+                case "publish" when words[1] == "bare":
+                    bare.Publish([.. Enumerable.Range(0, Int(words[2])).Select(_ => Content.FanOut(++sequence, Stopwatch.GetTimestamp()))]);
+                    Answer(sequence);
                     break;
                 case "publish":
                     Publish(Int(words[2]), distance: 0, publishers[words[1]]);

@@ -17,6 +17,9 @@ internal static class Silence
             await context.Response.Body.FlushAsync();
             await UntilGoneAsync(context.RequestAborted);
         });
+        var spread = new BareHub();
+        BareHub.Map(app, "/spread/silent", spread);
+        spread.KeepAlive(interval);
         app.MapGet("/timer/silent", async (HttpContext context) =>
         {
             context.Response.ContentType = "text/event-stream";
@@ -43,7 +46,7 @@ internal static class Silence
         yield break;
     }
 
-    private static Task UntilGoneAsync(CancellationToken stop)
+    public static Task UntilGoneAsync(CancellationToken stop)
     {
         var gone = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         stop.UnsafeRegister(static gone => ((TaskCompletionSource)gone!).TrySetResult(), gone);
