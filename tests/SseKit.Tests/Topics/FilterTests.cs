@@ -162,6 +162,20 @@ public class FilterTests
         Assert.Equal(0, stage.Topics.CountSubscribers("orders"));
     }
 
+    [Fact]
+    public void A_keep_alive_that_falls_due_while_a_foreign_event_is_passed_by_is_sent()
+    {
+        using var stage = Stage(withStore: false);
+        var client = stage.Connect(configure: Of("me"));
+        stage.Received(client);
+
+        // Both before the stream looks: it has been woken for the event, and finds nothing to send in it.
+        ((InMemoryBacklog)stage.Backlog).Append("orders", "data: foreign\n"u8, null, "other");
+        stage.Time.Advance(TimeSpan.FromSeconds(15));
+
+        Assert.Equal(":\n", stage.Received(client));
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
