@@ -158,7 +158,7 @@ public class FilterTests
 
         Assert.False(reader.TryWait(new AsyncSignal()));
         Assert.Equal((SourceStep.Ended, false), (reader.MoveNext(), reader.IsBusy));
-        Assert.True(reader.DisposeAsync().IsCompletedSuccessfully);
+        Assert.True(reader.DisposeAsync().AsTask().IsCompletedSuccessfully);
         Assert.Equal(0, stage.Topics.CountSubscribers("orders"));
     }
 
