@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using SseKit.Diagnostics;
 using SseKit.Topics;
 
@@ -84,6 +85,7 @@ internal sealed partial class EventStream
         }
     }
 
+    [SuppressMessage("Reliability", "CA2012:Use ValueTasks correctly", Justification = "It tells when it is over, and its result is taken once, after that.")]
     private async Task DisposeAsync(FrameSource source)
     {
         try

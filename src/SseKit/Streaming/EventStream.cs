@@ -216,13 +216,6 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
                     }
 
                     lastFlush = LastWrite;
-
-                    // What the clock saw before that flush is no silence.
-                    if (Has(Wakes.KeepAlive))
-                    {
-                        Clear(Wakes.KeepAlive);
-                    }
-
                     Volatile.Write(ref _sourceIsReady, false);
                     if (!_source.TryWait(this))
                     {
@@ -414,6 +407,13 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
     private bool HasFlushed(FlushResult result, long began)
     {
         LastWrite = Now();
+
+        // What the clock saw before this flush is no silence. Only a flush says so: a source may have nothing to send again and again.
+        if (Has(Wakes.KeepAlive))
+        {
+            Clear(Wakes.KeepAlive);
+        }
+
         if (began != 0)
         {
             _host.Metrics.Flushed(Route, _host.Time.GetElapsedTime(began));

@@ -57,6 +57,9 @@ internal sealed class TopicSubscription(
                 }
 
                 _onTheWay = null;
+
+                // Who has stopped it and waits to dispose of it takes this for its last step.
+                _isOver |= cancellationToken.IsCancellationRequested;
                 continue;
             }
 

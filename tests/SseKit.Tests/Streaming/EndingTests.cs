@@ -6,6 +6,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
+using SseKit.Streaming;
 
 namespace SseKit.Tests.Streaming;
 
@@ -188,6 +189,29 @@ public sealed partial class EndingTests
         Assert.Empty(app.Log.Troubles);
     }
 
+    // Ten thousand idle streams would be looked at every second.
+    [Fact]
+    public void Open_streams_are_looked_at_only_when_one_may_be_overdue()
+    {
+        var registry = new StreamRegistry(new SseOptions(), _time, CancellationToken.None);
+        var stream = new Watched { Expires = _time.GetTimestamp() + (10 * _time.TimestampFrequency) };
+        registry.TryEnter(new Watched());
+        registry.TryEnter(stream);
+        _time.Advance(TimeSpan.FromSeconds(5));
+        Assert.Equal((0, 0), (stream.Looks, stream.Checks));
+
+        registry.WaitBegins();
+        _time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal((1, 0), (stream.Looks, stream.Checks));
+
+        registry.WaitEnds();
+        _time.Advance(TimeSpan.FromSeconds(3));
+        Assert.Equal((1, 0), (stream.Looks, stream.Checks));
+
+        _time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal((1, 1), (stream.Looks, stream.Checks));
+    }
+
     [Fact]
     public async Task The_error_hook_may_send_a_last_event()
     {
@@ -308,6 +332,30 @@ public sealed partial class EndingTests
     private static void MapSilence(WebApplication web) => web.MapGet("/", () => new EventSourceResult(Events.Silence()));
 
     private static Action<IServiceCollection> Options(Action<SseOptions> configure) => services => services.Configure(configure);
+
+    /// <summary>A stream that counts how often the registry looks whether it waits, and ends it.</summary>
+    private sealed class Watched : IOpenStream
+    {
+        public string? Key => null;
+
+        public long Expires { get; init; } = long.MaxValue;
+
+        public int Looks { get; private set; }
+
+        public int Checks { get; private set; }
+
+        public bool IsStalled(long now)
+        {
+            Looks++;
+            return false;
+        }
+
+        public void CheckTime(long now) => Checks++;
+
+        public void End(StreamEnd why, SseEvent? last)
+        {
+        }
+    }
 
     private sealed class Authenticated(AuthenticateResult result) : IAuthenticateResultFeature
     {

@@ -4,6 +4,7 @@ using System.Text.Encodings.Web;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Http.Metadata;
 using Microsoft.AspNetCore.RateLimiting;
 using Microsoft.AspNetCore.Routing;
@@ -37,6 +38,63 @@ public class MapSseTests
         await one.ExpectAsync($"data: one\nid: {oneId}\n\n");
         using var numbers = await app.OpenAsync("/numbers");
         Assert.Equal("data: 1\n\ndata: 2\n\n", await numbers.ReadToEndAsync());
+    }
+
+    [Theory]
+    [InlineData("/topic")]
+    [InlineData("/source")]
+    [InlineData("/result")]
+    public async Task A_stream_makes_no_scope_of_services(string path)
+    {
+        var made = new TaskCompletionSource<IServiceProvidersFeature?>(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var app = await TestApp.StartAsync(
+            web =>
+            {
+                web.Use(async (context, next) =>
+                {
+                    await next(context);
+                    made.SetResult(context.Features.Get<IServiceProvidersFeature>());
+                });
+                web.MapSse("/topic", "orders");
+                web.MapSse("/source", _ => Events.Silence());
+                web.MapGet("/result", () => new EventSourceResult(Events.Silence()));
+            },
+            services: services => services.AddSse());
+
+        using (await app.OpenAsync(path))
+        {
+            Assert.False(made.Task.IsCompleted);
+        }
+
+        Assert.Null(await made.Task.Soon());
+    }
+
+    [Theory]
+    [InlineData("/source")]
+    [InlineData("/result")]
+    public async Task Services_that_somebody_put_into_the_request_count(string path)
+    {
+        await using var theirs = new ServiceCollection().AddSse(options =>
+        {
+            options.ReconnectDelay = TimeSpan.FromMinutes(1);
+            options.ReconnectionInterval = TimeSpan.FromSeconds(7);
+        }).Services.BuildServiceProvider();
+        await using var app = await TestApp.StartAsync(
+            web =>
+            {
+                web.Use((context, next) =>
+                {
+                    context.RequestServices = theirs;
+                    return next(context);
+                });
+                web.MapSse("/source", _ => Events.Of("a"));
+                web.MapGet("/result", () => new EventSourceResult(Events.Of("a")));
+            },
+            services: services => services.AddSse());
+
+        using var stream = await app.OpenAsync(path);
+
+        Assert.Equal("retry: 7000\ndata: a\n\n", await stream.ReadToEndAsync());
     }
 
     [Fact]

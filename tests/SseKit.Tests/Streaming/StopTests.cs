@@ -112,6 +112,23 @@ public class StopTests(ITestOutputHelper output)
         }
     }
 
+    [Fact]
+    public async Task A_disposal_that_waits_for_something_else_holds_up_no_stop()
+    {
+        var gate = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var source = new HandSource();
+        await using var app = await TestApp.StartAsync(web => web.MapGet("/", () => new EventSourceResult(new SlowlyDisposed(source, gate.Task))));
+        using var stream = await app.OpenAsync("/");
+        await source.IsWaitedForAsync();
+
+        await StopAsync(app);
+
+        Assert.Matches(@"\Aretry: \d+\n\z", await stream.ReadToEndAsync());
+        Assert.False(source.Disposed.IsCompleted);
+        gate.SetResult();
+        await source.Disposed.Soon();
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(20)]
@@ -221,4 +238,23 @@ public class StopTests(ITestOutputHelper output)
         }
     }
 #pragma warning restore CS1998
+
+    private sealed class SlowlyDisposed(HandSource items, Task gate) : IAsyncEnumerable<SseEvent>, IAsyncEnumerator<SseEvent>
+    {
+        public SseEvent Current => items.Current;
+
+        public IAsyncEnumerator<SseEvent> GetAsyncEnumerator(CancellationToken cancellationToken = default)
+        {
+            items.GetAsyncEnumerator(cancellationToken);
+            return this;
+        }
+
+        public ValueTask<bool> MoveNextAsync() => items.MoveNextAsync();
+
+        public async ValueTask DisposeAsync()
+        {
+            await gate;
+            await items.DisposeAsync();
+        }
+    }
 }

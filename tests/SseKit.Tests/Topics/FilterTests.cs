@@ -1,5 +1,6 @@
 using System.Text.Json;
 using SseKit.Topics;
+using SseKit.Waiting;
 using SseKit.Wire;
 
 namespace SseKit.Tests.Topics;
@@ -126,6 +127,53 @@ public class FilterTests
         stage.Publish("first");
         Assert.True(client.IsOver);
         Assert.InRange(asked, 1_000, 5_000);
+    }
+
+    // Who disposes of it waits for its step to be over, and takes it for over then.
+    [Fact]
+    public void A_reader_that_is_told_to_stop_while_it_gives_way_begins_no_other_step()
+    {
+        using var stage = Stage(withStore: false);
+        using var stop = new CancellationTokenSource();
+        var request = new TopicRequest
+        {
+            Topic = "orders",
+            Selection = new Selection(
+                _ =>
+                {
+                    ((InMemoryBacklog)stage.Backlog).Append("orders", "data: more\n"u8, null, null);
+                    return false;
+                },
+                checkpoints: false),
+            GapEventType = "gap",
+            Json = JsonSerializerOptions.Web,
+        };
+        var reader = ((SseTopics)stage.Topics).Subscribe(request, stop.Token);
+        Assert.Equal(SourceStep.Pending, reader.MoveNext());
+        stage.Publish("first");
+        Assert.Equal((SourceStep.Pending, true), (reader.MoveNext(), reader.IsBusy));
+
+        stop.Cancel();
+        stage.Settle();
+
+        Assert.False(reader.TryWait(new AsyncSignal()));
+        Assert.Equal((SourceStep.Ended, false), (reader.MoveNext(), reader.IsBusy));
+        Assert.True(reader.DisposeAsync().AsTask().IsCompletedSuccessfully);
+        Assert.Equal(0, stage.Topics.CountSubscribers("orders"));
+    }
+
+    [Fact]
+    public void A_keep_alive_that_falls_due_while_a_foreign_event_is_passed_by_is_sent()
+    {
+        using var stage = Stage(withStore: false);
+        var client = stage.Connect(configure: Of("me"));
+        stage.Received(client);
+
+        // Both before the stream looks: it has been woken for the event, and finds nothing to send in it.
+        ((InMemoryBacklog)stage.Backlog).Append("orders", "data: foreign\n"u8, null, "other");
+        stage.Time.Advance(TimeSpan.FromSeconds(15));
+
+        Assert.Equal(":\n", stage.Received(client));
     }
 
     [Theory]

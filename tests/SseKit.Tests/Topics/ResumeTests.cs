@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using SseKit.Tests.Streaming;
 
 namespace SseKit.Tests.Topics;
 
@@ -135,6 +136,26 @@ public class ResumeTests
         Assert.Equal(
             $"event: all\ndata: a\n\n: counting\nevent: all\ndata: b\n\nevent: all\ndata: c\nid: {position}\n\ndata: 2\nid: {meanwhile}\n\n",
             stage.Received(client));
+    }
+
+    [Fact]
+    public void A_client_that_leaves_amid_a_snapshot_keeps_its_place_until_the_snapshot_s_step_is_over()
+    {
+        using var stage = new TopicStage();
+        var snapshot = new HandSource(obeysToken: false);
+        var client = stage.Connect(configure: options => (options.Start, options.Snapshot) = (SseStart.Snapshot, (_, _) => snapshot));
+
+        client.Leave();
+        stage.Settle();
+        Assert.Equal(1, stage.Topics.CountSubscribers("orders"));
+        Assert.False(snapshot.Disposed.IsCompleted);
+
+        snapshot.End();
+        stage.Settle();
+        Assert.True(client.IsOver);
+        Assert.Equal(0, stage.Topics.CountSubscribers("orders"));
+        Assert.True(snapshot.Disposed.IsCompleted);
+        Assert.False(snapshot.DisposedInStep);
     }
 
     [Fact]
