@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 
 namespace SseKit.Wire;
@@ -7,6 +8,7 @@ namespace SseKit.Wire;
 /// Frames in memory of our own: for an event that many will receive, and for JSON, which may fail half-way and must leave no half frame
 /// behind.
 /// </summary>
+[SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "The writer holds nothing but this buffer.")]
 internal sealed class ScratchFrames : FrameBuffer, IBufferWriter<byte>
 {
     // One large event must not keep its memory with the thread for ever.
