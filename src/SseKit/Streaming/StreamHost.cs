@@ -95,7 +95,7 @@ internal sealed class StreamHost
         // A scope for the request's services costs an idle stream 300 bytes, and nothing here needs one. But where somebody has made it, or has
         // put services of their own into the request, those count.
         if (context.Features.Get<IServiceProvidersFeature>() is null
-            && context.GetEndpoint()?.Metadata.GetMetadata<EndpointServices>()?.Host is { } host)
+            && context.GetEndpoint()?.Metadata.GetMetadata<EndpointHost>()?.Host is { } host)
         {
             return host;
         }
@@ -152,5 +152,14 @@ internal sealed class StreamHost
         }
 
         return json;
+    }
+
+    /// <summary>On an endpoint that is known beforehand to answer with an event stream: the host that its requests belong to.</summary>
+    internal sealed class EndpointHost(IServiceProvider services)
+    {
+        private StreamHost? _host;
+
+        /// <summary>Looked for with the first request, when all is there. Null where the app has none of its own.</summary>
+        public StreamHost? Host => _host ??= Find(services);
     }
 }

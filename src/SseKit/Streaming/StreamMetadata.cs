@@ -19,7 +19,7 @@ internal static class StreamMetadata
     }
 
     /// <summary>Spares the endpoint's requests a scope of services.</summary>
-    public static void AddServices(EndpointBuilder builder) => builder.Metadata.Add(new EndpointServices(builder.ApplicationServices));
+    public static void AddServices(EndpointBuilder builder) => builder.Metadata.Add(new StreamHost.EndpointHost(builder.ApplicationServices));
 
     /// <summary>
     /// Describes an endpoint that has no handler method to be described by. The method is that of a lambda, so that no type of this library

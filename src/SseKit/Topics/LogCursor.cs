@@ -25,23 +25,19 @@ internal enum CursorRead
 /// A subscriber's place in a log: all the memory that a subscriber costs, whatever it has not read yet. Reading takes no lock while it stays
 /// within a segment. Used by one reader.
 /// </summary>
-internal sealed class LogCursor(TopicLog log)
+internal sealed class LogCursor(TopicLog log) : LogWaiter
 {
     private LogSegment? _segment;
     private int _index;
     private long _position;
     private string? _id;
     private int _breaks;
-    private IWakeable? _reader;
 
     // The last that it has heard of the events that are not kept. Who comes hears of those that come later.
     private EphemeralFrame? _heard = log.NewestEphemeral();
 
     /// <summary>The id of the last event that was read, or of the place where reading began.</summary>
     public string Id => _id ??= log.IdOf(_position);
-
-    /// <summary>Where it stands in the queue of those who wait; the queue's business.</summary>
-    internal (long Round, int Place) Queued { get; set; } = (-1, 0);
 
     /// <summary>Whether the log has broken off since the cursor was placed.</summary>
     public bool IsCutOff => _breaks != log.Breaks;
@@ -140,17 +136,9 @@ internal sealed class LogCursor(TopicLog log)
     /// <summary>Leaves the queue of those who wait, if it is there. What is under way to it may still arrive.</summary>
     public void StopWaiting() => log.StopWaiting(this);
 
-    public void Wake(bool inline) => _reader!.Wake(inline);
-
-    /// <summary>Looks at this object's memory, so that the processor has it when it comes to the reader's.</summary>
-    public void Prefetch() => Volatile.Read(ref _position);
-
-    /// <summary>Looks at the reader's memory.</summary>
-    public void PrefetchReader() => _reader!.Prefetch();
-
     private bool TryWait(IWakeable reader, EphemeralFrame? heard)
     {
-        _reader = reader;
+        WakeFor(reader);
         return log.TryWait(this, _position, heard);
     }
 

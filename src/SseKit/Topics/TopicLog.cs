@@ -155,7 +155,7 @@ internal abstract class TopicLog(TopicRetention retention, TimeProvider time)
     /// Queues a reader at a position to be woken by the next event; false when there is something for it at once. It has heard
     /// <paramref name="heard"/> of the events that are not kept; who does not listen for those gives <see cref="NewestEphemeral"/>.
     /// </summary>
-    public bool TryWait(LogCursor waiter, long position, EphemeralFrame? heard)
+    public bool TryWait(LogWaiter waiter, long position, EphemeralFrame? heard)
     {
         lock (Gate)
         {
@@ -174,7 +174,7 @@ internal abstract class TopicLog(TopicRetention retention, TimeProvider time)
         }
     }
 
-    public void StopWaiting(LogCursor waiter)
+    public void StopWaiting(LogWaiter waiter)
     {
         lock (Gate)
         {

@@ -6,17 +6,17 @@ namespace SseKit.Topics;
 /// </summary>
 internal sealed class WaiterQueue
 {
-    private LogCursor?[] _waiters = [];
+    private LogWaiter?[] _waiters = [];
 
     // Kept from the last round, so that a lone event to many subscribers allocates nothing.
-    private LogCursor?[]? _spare;
+    private LogWaiter?[]? _spare;
     private WakingRound? _spareRound;
     private int _count;
 
     // Tells a waiter that was taken from one that still waits: the place that it remembers is of an earlier round then.
     private long _round;
 
-    public void Add(LogCursor waiter)
+    public void Add(LogWaiter waiter)
     {
         if (_count == _waiters.Length)
         {
@@ -27,7 +27,7 @@ internal sealed class WaiterQueue
         _waiters[_count++] = waiter;
     }
 
-    public void Remove(LogCursor waiter)
+    public void Remove(LogWaiter waiter)
     {
         var (round, place) = waiter.Queued;
         if (round != _round)
@@ -61,7 +61,7 @@ internal sealed class WaiterQueue
     }
 
     /// <summary>Takes back what a round needed.</summary>
-    public void Keep(LogCursor?[] waiters, WakingRound? round)
+    public void Keep(LogWaiter?[] waiters, WakingRound? round)
     {
         Volatile.Write(ref _spare, waiters);
         if (round is not null)
@@ -71,7 +71,7 @@ internal sealed class WaiterQueue
     }
 
     /// <summary>Waiters that were taken, to be woken outside the gate.</summary>
-    public readonly struct Batch(WaiterQueue queue, LogCursor?[] waiters, int count)
+    public readonly struct Batch(WaiterQueue queue, LogWaiter?[] waiters, int count)
     {
         public int Count => count;
 

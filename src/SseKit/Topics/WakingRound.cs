@@ -20,7 +20,7 @@ internal sealed class WakingRound : IThreadPoolWorkItem
 
     private readonly WaiterQueue _queue;
     private readonly Timer _overdue;
-    private LogCursor?[] _waiters = [];
+    private LogWaiter?[] _waiters = [];
     private int _count;
     private int _next;
     private int _places;
@@ -36,7 +36,7 @@ internal sealed class WakingRound : IThreadPoolWorkItem
     }
 
     /// <summary>Wakes these. Returns at once.</summary>
-    public void Begin(LogCursor?[] waiters, int count)
+    public void Begin(LogWaiter?[] waiters, int count)
     {
         (_waiters, _count, _next, _nextSeen) = (waiters, count, 0, 0);
         var places = Math.Clamp(Environment.ProcessorCount / CoresPerPlace, 1, (count + Part - 1) / Part);
