@@ -20,19 +20,18 @@ internal struct AsyncSignalCore
     /// <param name="owner">The object that the field belongs to.</param>
     public ValueTask WaitAsync(IValueTaskSource owner)
     {
-        if (Interlocked.CompareExchange(ref _state, Idle, Signalled) == Signalled)
+        if (Volatile.Read(ref _state) != Signalled)
         {
-            return default;
+            _core.Reset();
+            if (Interlocked.CompareExchange(ref _state, Waiting, Idle) == Idle)
+            {
+                return new ValueTask(owner, _core.Version);
+            }
         }
 
-        _core.Reset();
-        if (Interlocked.CompareExchange(ref _state, Waiting, Idle) == Idle)
-        {
-            return new ValueTask(owner, _core.Version);
-        }
-
-        // It was signalled between the two looks.
-        Volatile.Write(ref _state, Idle);
+        // A full fence, as in Set: what is looked at after this must not have been read before it. Else who signals may find the signal still
+        // there and leave it at that, while the waiter, which has not seen what was written, goes to sleep.
+        Interlocked.Exchange(ref _state, Idle);
         return default;
     }
 
@@ -43,6 +42,9 @@ internal struct AsyncSignalCore
     /// </param>
     public void Set(bool inline)
     {
+        // What was written before this must be seen by whoever takes the signal, also where an earlier one lies there still: without a fence the
+        // processor may look for that one first and write afterwards.
+        Interlocked.MemoryBarrier();
         while (true)
         {
             switch (Volatile.Read(ref _state))
