@@ -89,7 +89,9 @@ public sealed class NginxTests(Chromium chromium)
         // Long enough for a machine that is busy.
         var server = await PageServer.StartAsync(MapSilence, options =>
         {
+            // Who is not told otherwise is back again and again while the server is away, however soon it is there again.
             ComeBackAtOnce(options);
+            options.ReconnectionInterval = TimeSpan.FromMilliseconds(1);
             options.ReconnectDelay = TimeSpan.FromSeconds(5);
         });
         var url = server.Url;

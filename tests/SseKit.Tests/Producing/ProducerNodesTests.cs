@@ -1,3 +1,4 @@
+using System.Net;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
 using SseKit.Tests.Streaming;
@@ -269,6 +270,22 @@ public sealed class ProducerNodesTests
         });
         Assert.Equal("data: one\n\ndata: two\n\ndata: three\n\n" + Done, await one.ReadAsync("/answer"));
         await one.NothingIsLeftAsync("answer");
+    }
+
+    [Fact]
+    public async Task While_the_store_is_away_even_a_new_client_is_told_to_come_back()
+    {
+        await using var nodes = new Nodes();
+        var one = await nodes.StartAsync((_, _) => Events.Of("one"));
+        nodes.StoreOf(one).Failure = new TimeoutException("away");
+        using (var early = await one.OpenAsync("/answer"))
+        {
+            Assert.Equal(HttpStatusCode.OK, early.Status);
+            Assert.Matches(@"\Aretry: \d+\n\z", await early.ReadToEndAsync());
+        }
+
+        nodes.StoreOf(one).Failure = null;
+        Assert.Equal("data: one\n\n" + Done, await one.ReadAsync("/answer"));
     }
 
     [Fact]
