@@ -31,8 +31,8 @@ internal struct AsyncSignalCore
             return new ValueTask(owner, _core.Version);
         }
 
-        // It was signalled between the two looks.
-        Volatile.Write(ref _state, Idle);
+        // It was signalled between the two looks. Exchanged, so that what the waiter looks at next is read after this is written: see Set.
+        Interlocked.Exchange(ref _state, Idle);
         return default;
     }
 
@@ -47,7 +47,9 @@ internal struct AsyncSignalCore
         {
             switch (Volatile.Read(ref _state))
             {
-                case Signalled:
+                // Not merely read: a processor may still hold back what the caller has written, and whoever takes the signal that is there would
+                // look for it in vain and find no other.
+                case Signalled when Interlocked.CompareExchange(ref _state, Signalled, Signalled) == Signalled:
                     return;
                 case Idle when Interlocked.CompareExchange(ref _state, Signalled, Idle) == Idle:
                     return;
