@@ -29,8 +29,7 @@ internal struct AsyncSignalCore
             }
         }
 
-        // A full fence, as in Set: what is looked at after this must not have been read before it. Else who signals may find the signal still
-        // there and leave it at that, while the waiter, which has not seen what was written, goes to sleep.
+        // It is signalled. Exchanged, so that what the waiter looks at next is read after this is written: see Set.
         Interlocked.Exchange(ref _state, Idle);
         return default;
     }
@@ -42,14 +41,13 @@ internal struct AsyncSignalCore
     /// </param>
     public void Set(bool inline)
     {
-        // What was written before this must be seen by whoever takes the signal, also where an earlier one lies there still: without a fence the
-        // processor may look for that one first and write afterwards.
-        Interlocked.MemoryBarrier();
         while (true)
         {
             switch (Volatile.Read(ref _state))
             {
-                case Signalled:
+                // Not merely read: a processor may still hold back what the caller has written, and whoever takes the signal that is there would
+                // look for it in vain and find no other.
+                case Signalled when Interlocked.CompareExchange(ref _state, Signalled, Signalled) == Signalled:
                     return;
                 case Idle when Interlocked.CompareExchange(ref _state, Signalled, Idle) == Idle:
                     return;
