@@ -34,8 +34,9 @@ internal sealed partial class EventStream
             Interlocked.Or(ref _wakes, (int)Wakes.Stalled);
             _lifetime?.Abort();
         }
-        else
+        else if (now >= Expires)
         {
+            // Else it was found stalled, and its client has read since.
             End(StreamEnd.Aged, last: null);
         }
     }

@@ -95,13 +95,12 @@ internal sealed class KeepAliveWheel
 
             // A timer that fires late has several slots to serve.
             var now = (_time.GetTimestamp() - _started) / _tick;
-            for (var steps = 0; _turned < now && steps < _slots.Length; steps++)
+            _turned = Math.Max(_turned, now - _slots.Length);
+            while (_turned < now)
             {
                 _turned++;
                 Serve(_turned % _slots.Length);
             }
-
-            _turned = Math.Max(_turned, now);
         }
     }
 

@@ -194,7 +194,8 @@ internal sealed class StreamRegistry
                 {
                     (overdue ??= []).Add(stream);
                 }
-                else
+
+                if (now < stream.Expires)
                 {
                     _firstExpires = Math.Min(_firstExpires, stream.Expires);
                 }

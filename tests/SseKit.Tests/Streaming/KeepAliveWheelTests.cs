@@ -168,6 +168,26 @@ public class KeepAliveWheelTests
         Assert.All(members, member => Assert.NotEmpty(member.Due));
     }
 
+    // The clock's timer may wait for a thread for longer than the interval while streams go on in others.
+    [Fact]
+    public void Who_was_written_to_while_the_timer_was_late_by_more_than_a_turn_is_not_passed_over()
+    {
+        var time = new LateTime();
+        var wheel = new KeepAliveWheel(Interval, time);
+        var member = new Member(time);
+        wheel.Add(member);
+        time.Elapsed = 10 * Tick;
+        time.Fire();
+        time.Elapsed = 100 * Tick;
+        member.Write();
+        Assert.Empty(member.Due);
+
+        time.Elapsed = 210 * Tick;
+        time.Fire();
+
+        Assert.Equal([210 * Tick], member.Due);
+    }
+
     [Fact]
     public void Who_has_left_is_not_called_any_more()
     {
@@ -236,6 +256,34 @@ public class KeepAliveWheelTests
         {
             _time.Advance(Tick);
         }
+    }
+
+    /// <summary>A time whose timer fires when it is told to.</summary>
+    private sealed class LateTime : TimeProvider, ITimer
+    {
+        private Action _fire = () => { };
+
+        public TimeSpan Elapsed { get; set; }
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override long GetTimestamp() => Elapsed.Ticks;
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            _fire = () => callback(state);
+            return this;
+        }
+
+        public void Fire() => _fire();
+
+        public bool Change(TimeSpan dueTime, TimeSpan period) => true;
+
+        public void Dispose()
+        {
+        }
+
+        public ValueTask DisposeAsync() => default;
     }
 
     private sealed class Member : KeepAliveMember
