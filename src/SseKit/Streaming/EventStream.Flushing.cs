@@ -100,11 +100,8 @@ internal sealed partial class EventStream
 
     private void FlushIsOver()
     {
-        if (_flushStarted != 0)
-        {
-            Volatile.Write(ref _flushStarted, 0);
-            _host.Streams.WaitEnds();
-        }
+        Volatile.Write(ref _flushStarted, 0);
+        _host.Streams.WaitEnds();
     }
 
     /// <summary>The last flush. It can't be left to the server: where a middleware put its own stream into the response, nobody completes the pipe over it.</summary>
