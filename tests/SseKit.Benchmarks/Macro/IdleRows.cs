@@ -47,9 +47,7 @@ internal static class IdleRows
         // The first keep-alives are those in which all is compiled and every connection has its buffers.
         Thread.Sleep(TimeSpan.FromSeconds(KeepAliveSeconds * 1.5));
         var (usage, comments, started) = (server.Usage(), client.Comments, Stopwatch.GetTimestamp());
-
-        // Several intervals: what the process allocates besides, a block of the server's pool now and then, is not each keep-alive's.
-        Thread.Sleep(TimeSpan.FromSeconds(KeepAliveSeconds * 3));
+        Thread.Sleep(TimeSpan.FromSeconds(KeepAliveSeconds));
         var (after, kept) = (server.Usage(), (double)client.Comments - comments);
         var turned = Stopwatch.GetElapsedTime(started).TotalSeconds / KeepAliveSeconds;
         var memory = (server.Memory() - empty) / Connections;
