@@ -64,8 +64,7 @@ internal sealed class SseTopics : ISseTopics
             }
         }
 
-        var append = new SseAppend { Frame = body.Written.ToArray(), EventType = item.EventType, Key = item.Key };
-        body.Return();
+        var append = new SseAppend { Frame = body.ReturnAsArray(), EventType = item.EventType, Key = item.Key };
         return StoreAsync(topic, append, cancellationToken);
     }
 
@@ -195,7 +194,7 @@ internal sealed class SseTopics : ISseTopics
     public async IAsyncEnumerable<ReadOnlyMemory<byte>> ReadFramesAsync(TopicRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var grown = new AsyncSignal();
-        using var cancelled = cancellationToken.UnsafeRegister(static grown => ((AsyncSignal)grown!).Set(), grown);
+        using var cancelled = grown.SetWhen(cancellationToken);
         await using var subscription = new TopicSubscription(request, _open, _reads, _metrics, cancellationToken);
         while (!cancellationToken.IsCancellationRequested || subscription.IsBusy)
         {

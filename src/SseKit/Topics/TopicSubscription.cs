@@ -272,7 +272,7 @@ internal sealed class TopicSubscription(
         _lease.Nudge();
         if (_cursor.TryWaitForGrowth(growth))
         {
-            using var cancelled = cancellationToken.UnsafeRegister(static growth => ((AsyncSignal)growth!).Set(), growth);
+            using var cancelled = growth.SetWhen(cancellationToken);
             await growth.WaitAsync();
             _cursor.StopWaiting();
         }

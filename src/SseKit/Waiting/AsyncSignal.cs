@@ -13,6 +13,10 @@ internal sealed class AsyncSignal : IValueTaskSource, IWakeable
     /// <summary>Wakes the waiter, or the next one to come; not here and now.</summary>
     public void Set() => _core.Set(inline: false);
 
+    /// <summary>Wakes the waiter also when something is cancelled, until what it gives is disposed of.</summary>
+    public CancellationTokenRegistration SetWhen(CancellationToken cancelled) =>
+        cancelled.UnsafeRegister(static signal => ((AsyncSignal)signal!).Set(), this);
+
     void IWakeable.Wake(bool inline) => _core.Set(inline);
 
     void IValueTaskSource.GetResult(short token) => _core.GetResult(token);

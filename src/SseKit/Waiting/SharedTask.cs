@@ -8,7 +8,7 @@ internal static class SharedTask
         if (!task.IsCompleted)
         {
             var wake = new AsyncSignal();
-            using var cancelled = cancellationToken.UnsafeRegister(static wake => ((AsyncSignal)wake!).Set(), wake);
+            using var cancelled = wake.SetWhen(cancellationToken);
             task.GetAwaiter().UnsafeOnCompleted(() => wake.Set());
             await wake.WaitAsync();
             cancellationToken.ThrowIfCancellationRequested();
