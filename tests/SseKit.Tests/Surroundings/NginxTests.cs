@@ -36,16 +36,7 @@ public class NginxTests
         {
             Assert.Equal((HttpStatusCode.OK, new Version(http)), (stream.Status, stream.Response.Version));
             Assert.Equal("text/event-stream", stream.Response.Content.Headers.ContentType!.ToString());
-            for (var number = 1; number <= 3; number++)
-            {
-                // The next one is given only once this one was read.
-                await source.IsWaitedForAsync(times: number);
-                source.Emit($"{number}");
-                await stream.ExpectAsync($"data: {number}\n\n");
-            }
-
-            await source.IsWaitedForAsync(times: 4);
-            await stream.ExpectKeepAliveAsync(time);
+            await stream.ExpectEventsAndKeepAliveAsync(source, time);
         }
 
         await source.Cancelled.Soon();
@@ -64,12 +55,7 @@ public class NginxTests
         await using var body = new GZipStream(await stream.Response.Content.ReadAsStreamAsync(TestContext.Current.CancellationToken), CompressionMode.Decompress);
         using var text = new ClientStream(stream.Response, body);
 
-        for (var number = 1; number <= 3; number++)
-        {
-            await source.IsWaitedForAsync(times: number);
-            source.Emit($"{number}");
-            await text.ExpectAsync($"data: {number}\n\n");
-        }
+        await text.ExpectEventsOneByOneAsync(source);
     }
 
     [Fact]

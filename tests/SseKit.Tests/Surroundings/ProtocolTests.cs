@@ -29,16 +29,7 @@ public class ProtocolTests
                 names.Except(servers).Order(StringComparer.OrdinalIgnoreCase),
                 StringComparer.OrdinalIgnoreCase);
 
-            for (var number = 1; number <= 3; number++)
-            {
-                // The next one is given only once this one was read.
-                await source.IsWaitedForAsync(times: number);
-                source.Emit($"{number}");
-                await stream.ExpectAsync($"data: {number}\n\n");
-            }
-
-            await source.IsWaitedForAsync(times: 4);
-            await stream.ExpectKeepAliveAsync(time);
+            await stream.ExpectEventsAndKeepAliveAsync(source, time);
         }
 
         await source.Cancelled.Soon();

@@ -27,16 +27,7 @@ public class YarpTests
         await using var front = await StartProxyAsync(back, frontHttp);
         using (var stream = await front.OpenAsync("/stream"))
         {
-            for (var number = 1; number <= 3; number++)
-            {
-                // The next one is given only once this one was read.
-                await source.IsWaitedForAsync(times: number);
-                source.Emit($"{number}");
-                await stream.ExpectAsync($"data: {number}\n\n");
-            }
-
-            await source.IsWaitedForAsync(times: 4);
-            await stream.ExpectKeepAliveAsync(time);
+            await stream.ExpectEventsAndKeepAliveAsync(source, time);
         }
 
         await source.Cancelled.Soon();
