@@ -67,7 +67,7 @@ internal sealed partial class EventStream
             // A status other than 200 would end the client's EventSource for good, and it has been on this stream before. Where the store has
             // failed all its clients come back: not at once.
             await BeginAsync();
-            EventFrame.WriteRetry(_out!, _host.TimeAway(stopping: false));
+            EventHead.WriteRetry(_out!, _host.TimeAway(stopping: false));
         }
 
         try
@@ -102,7 +102,7 @@ internal sealed partial class EventStream
         await BeginAsync();
         if (away || Stops)
         {
-            EventFrame.WriteRetry(_out!, _host.TimeAway(Stops));
+            EventHead.WriteRetry(_out!, _host.TimeAway(Stops));
         }
 
         WriteLast(Volatile.Read(ref _last) as SseEvent? ?? (Stops ? _host.Options.DrainEvent : null));

@@ -326,7 +326,7 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
         if (_host.Options.ReconnectDelay is not null && !IsEnding)
         {
             // The delay that a drain told it stays with an EventSource for its life, unless it is told another.
-            EventFrame.WriteRetry(_out, _host.Options.ReconnectionInterval);
+            EventHead.WriteRetry(_out, _host.Options.ReconnectionInterval);
         }
         else if (alone)
         {

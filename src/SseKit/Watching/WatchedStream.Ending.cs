@@ -92,7 +92,7 @@ internal sealed partial class WatchedStream
     private async ValueTask SayGoodbyeAsync()
     {
         var frames = ScratchFrames.Rent();
-        EventFrame.WriteRetry(frames, host.TimeAway(stopping: true));
+        EventHead.WriteRetry(frames, host.TimeAway(stopping: true));
         await inner.Stream.WriteAsync(frames.ReturnAsArray());
         await inner.Stream.FlushAsync();
     }

@@ -1,4 +1,3 @@
-using System.Buffers.Text;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
@@ -11,11 +10,16 @@ namespace SseKit.Wire;
 /// </summary>
 internal static class EventFrame
 {
-    private static ReadOnlySpan<byte> Data => "data: "u8;
+    public static ReadOnlySpan<byte> Data => "data: "u8;
 
     /// <summary>A whole event, or the lines of a comment.</summary>
     public static void Write(FrameBuffer buffer, in SseEvent item, JsonSerializerOptions options)
     {
+        if (item.IsText && item.EventType is null && item.ReconnectionInterval is null && item.EventId is null && Lines.TryWriteLine(buffer, Data, item.Text, "\n\n"u8))
+        {
+            return;
+        }
+
         WriteBody(buffer, item, options);
         if (!item.IsComment)
         {
@@ -26,29 +30,21 @@ internal static class EventFrame
     /// <summary>A value as an event with JSON as its data.</summary>
     public static void WriteJson<T>(FrameBuffer buffer, string? eventType, T value, JsonTypeInfo<T> contract, bool given)
     {
-        var json = JsonText.Serialize(value, contract, given);
-        WriteType(buffer, eventType);
-        Lines.WriteUtf8(buffer, Data, json.Written);
-        json.Return();
+        JsonText.Write(buffer, eventType, value, contract, given);
         WriteEnd(buffer, id: null);
     }
 
     /// <summary>All of an event but its id and the blank line: what a topic keeps until its store has given the id.</summary>
     public static void WriteBody(FrameBuffer buffer, in SseEvent item, JsonSerializerOptions options)
     {
-        var json = item.IsJson ? JsonText.Serialize(item, options) : null;
-        WriteType(buffer, item.EventType);
-        if (item.ReconnectionInterval is { } interval)
+        if (item.IsJson)
         {
-            WriteRetry(buffer, interval);
+            JsonText.Write(buffer, item, options);
+            return;
         }
 
-        if (json is not null)
-        {
-            Lines.WriteUtf8(buffer, Data, json.Written);
-            json.Return();
-        }
-        else if (item.IsUtf8)
+        EventHead.Write(buffer, item.EventType, item.ReconnectionInterval);
+        if (item.IsUtf8)
         {
             Lines.WriteUtf8(buffer, Data, item.Utf8Data.Span);
         }
@@ -73,16 +69,6 @@ internal static class EventFrame
         buffer.Write("\n"u8);
     }
 
-    /// <summary>One <c>retry:</c> line, which every client takes at once; a blank line after it would be an empty message to some.</summary>
-    public static void WriteRetry(FrameBuffer buffer, TimeSpan interval)
-    {
-        var span = buffer.GetSpan(32);
-        "retry: "u8.CopyTo(span);
-        Utf8Formatter.TryFormat(interval.Ticks / TimeSpan.TicksPerMillisecond, span[7..], out var written);
-        span[7 + written] = (byte)'\n';
-        buffer.Advance(7 + written + 1);
-    }
-
     /// <summary>The whole event in an array of its own.</summary>
     public static byte[] Encode(in SseEvent item, JsonSerializerOptions options)
     {
@@ -102,13 +88,5 @@ internal static class EventFrame
     {
         var lines = frames[..^2];
         return lines[(lines.LastIndexOf((byte)'\n') + 1)..].StartsWith("id: "u8);
-    }
-
-    private static void WriteType(FrameBuffer buffer, string? eventType)
-    {
-        if (!string.IsNullOrEmpty(eventType))
-        {
-            Lines.Write(buffer, "event: "u8, eventType);
-        }
     }
 }

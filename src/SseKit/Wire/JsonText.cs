@@ -4,18 +4,24 @@ using System.Text.Json.Serialization.Metadata;
 namespace SseKit.Wire;
 
 /// <summary>
-/// A value as JSON in scratch memory, before anything of its event is written: a getter or converter that throws half-way leaves nothing
-/// behind. The caller splits the lines (indented JSON, or raw JSON with line breaks from a converter) and returns the scratch.
+/// The body of an event whose data is JSON. It is written right where it belongs and counts only once it is complete: a getter or converter
+/// that throws half-way leaves nothing behind. What does not fit there, or turns out to be more than one line (indented JSON, or raw JSON with
+/// line breaks from a converter), goes by way of memory of its own.
 /// </summary>
 internal static class JsonText
 {
+    // What a writer of JSON asks for at first.
+    private const int LeastRoom = 256;
+
+    /// <param name="buffer">Where to.</param>
+    /// <param name="eventType">The event's type.</param>
     /// <param name="value">The value.</param>
     /// <param name="contract">The contract of its declared type.</param>
     /// <param name="given">Whether the user named the contract; then it is used for derived values too, whose own its context may not hold.</param>
-    public static ScratchFrames Serialize<T>(T value, JsonTypeInfo<T> contract, bool given)
+    public static void Write<T>(FrameBuffer buffer, string? eventType, T value, JsonTypeInfo<T> contract, bool given)
     {
-        var scratch = ScratchFrames.Rent();
-        var writer = scratch.Json(contract.Options);
+        var json = Begin(buffer, eventType, retry: null, out var head);
+        var writer = json.Writer(contract.Options);
         if (given || Fits(contract, value))
         {
             JsonSerializer.Serialize(writer, value, contract);
@@ -25,11 +31,10 @@ internal static class JsonText
             JsonSerializer.Serialize(writer, value, contract.Options.GetTypeInfo(value!.GetType()));
         }
 
-        writer.Flush();
-        return scratch;
+        End(buffer, eventType, retry: null, json, head);
     }
 
-    public static ScratchFrames Serialize(in SseEvent item, JsonSerializerOptions options)
+    public static void Write(FrameBuffer buffer, in SseEvent item, JsonSerializerOptions options)
     {
         var contract = item.JsonContract;
         if (contract is null)
@@ -38,14 +43,47 @@ internal static class JsonText
             contract = Fits(contract, item.JsonValue) ? contract : options.GetTypeInfo(item.JsonValue!.GetType());
         }
 
-        var scratch = ScratchFrames.Rent();
-        var writer = scratch.Json(contract.Options);
-        JsonSerializer.Serialize(writer, item.JsonValue, contract);
-        writer.Flush();
-        return scratch;
+        var json = Begin(buffer, item.EventType, item.ReconnectionInterval, out var head);
+        JsonSerializer.Serialize(json.Writer(contract.Options), item.JsonValue, contract);
+        End(buffer, item.EventType, item.ReconnectionInterval, json, head);
+    }
+
+    /// <summary>Writes what comes before the JSON into the room of the buffer, and lends the rest of it, if there is enough.</summary>
+    private static JsonScratch Begin(FrameBuffer buffer, string? eventType, TimeSpan? retry, out int head)
+    {
+        var json = buffer.Json;
+        buffer.MakeRoom(1);
+        head = 0;
+        if (buffer.Room.Length < EventHead.Most(eventType) + LeastRoom)
+        {
+            json.Borrow(default);
+            return json;
+        }
+
+        var before = buffer.Used;
+        EventHead.Write(buffer, eventType, retry);
+        buffer.Write(EventFrame.Data);
+        head = buffer.Used - before;
+        json.Borrow(buffer.Room);
+        buffer.TakeBack(head);
+        return json;
+    }
+
+    private static void End(FrameBuffer buffer, string? eventType, TimeSpan? retry, JsonScratch json, int head)
+    {
+        if (json.Borrows && Lines.IsOne(json.Written))
+        {
+            buffer.Advance(head + json.Used);
+            buffer.Write("\n"u8);
+            return;
+        }
+
+        json.StandAlone();
+        EventHead.Write(buffer, eventType, retry);
+        Lines.WriteUtf8(buffer, EventFrame.Data, json.Written);
     }
 
     // A value of a derived type is written by its own contract unless the declared one knows its derived types: as minimal APIs do.
     private static bool Fits<T>(JsonTypeInfo contract, T value) =>
-        contract.Type.IsValueType || contract.Type.IsSealed || value is null || contract.Type == value.GetType() || contract.PolymorphismOptions is not null;
+        value is null || contract.Type == value.GetType() || contract.Type.IsValueType || contract.Type.IsSealed || contract.PolymorphismOptions is not null;
 }

@@ -14,7 +14,7 @@ internal static class Lines
 
     public static void Write(FrameBuffer buffer, ReadOnlySpan<byte> field, ReadOnlySpan<char> text)
     {
-        if (TryWriteLine(buffer, field, text))
+        if (TryWriteLine(buffer, field, text, "\n"u8))
         {
             return;
         }
@@ -56,27 +56,31 @@ internal static class Lines
         }
     }
 
+    /// <summary>Whether these bytes can stand in a line as they are.</summary>
+    public static bool IsOne(ReadOnlySpan<byte> utf8) =>
+        utf8.IndexOfAnyExceptInRange((byte)' ', (byte)'~') < 0 || (Utf8.IsValid(utf8) && !utf8.ContainsAny((byte)'\r', (byte)'\n'));
+
     /// <summary>
     /// What most events are: one line of ASCII. Line ends are looked for in the bytes that it became, which are half of what the characters
     /// were, and no room is asked for that only other scripts would need: it would leave a third of the pool's blocks empty.
     /// </summary>
-    private static bool TryWriteLine(FrameBuffer buffer, ReadOnlySpan<byte> field, ReadOnlySpan<char> text)
+    public static bool TryWriteLine(FrameBuffer buffer, ReadOnlySpan<byte> field, ReadOnlySpan<char> text, ReadOnlySpan<byte> end)
     {
         if (text.Length > ShortLine)
         {
             return false;
         }
 
-        var span = buffer.GetSpan(field.Length + text.Length + 1);
-        var line = span[field.Length..^1];
+        var span = buffer.GetSpan(field.Length + text.Length + end.Length);
+        var line = span[field.Length..^end.Length];
         if (!Encoding.UTF8.TryGetBytes(text, line, out var length) || line[..length].ContainsAny((byte)'\r', (byte)'\n'))
         {
             return false;
         }
 
         field.CopyTo(span);
-        span[field.Length + length] = (byte)'\n';
-        buffer.Advance(field.Length + length + 1);
+        end.CopyTo(span[(field.Length + length)..]);
+        buffer.Advance(field.Length + length + end.Length);
         return true;
     }
 

@@ -3,11 +3,22 @@ using System.IO.Pipelines;
 namespace SseKit.Wire;
 
 /// <summary>Frames on their way into a pipe. Between flushes it holds the pipe's memory, and nothing else may write to the pipe.</summary>
+/// <remarks>
+/// What is small by the time of its flush never gets that far: it is given to the pipe in one call from memory of our own, since each of the three
+/// calls that filling the pipe's memory takes has its locks, and together they cost more than the copy and the encoding.
+/// </remarks>
 internal sealed class PipeFrames(PipeWriter pipe) : FrameBuffer
 {
     // Small enough to share a pool block with the headers, large enough for most events.
     private const int SizeHint = 512;
 
+    private const int SmallCapacity = 1024;
+
+    // With the thread and not with the stream, of which there may be thousands that are idle.
+    [ThreadStatic]
+    private static byte[]? t_spare;
+
+    private byte[]? _small;
     private long _advanced;
 
     /// <summary>Bytes that were written since the last flush.</summary>
@@ -16,6 +27,21 @@ internal sealed class PipeFrames(PipeWriter pipe) : FrameBuffer
     /// <summary>Hands everything to the reader's side; false when that side is gone.</summary>
     public ValueTask<FlushResult> FlushAsync()
     {
+        ReturnJson();
+        if (_small is { } small)
+        {
+            var frames = small.AsMemory(0, Used);
+            (_small, Memory, Used) = (null, default, 0);
+            var flush = pipe.WriteAsync(frames, CancellationToken.None);
+            if (flush.IsCompletedSuccessfully)
+            {
+                t_spare = small;
+            }
+
+            // Else somebody may still be reading it, and it is left to the collector.
+            return flush;
+        }
+
         Give();
         _advanced = 0;
         return pipe.FlushAsync(CancellationToken.None);
@@ -23,8 +49,24 @@ internal sealed class PipeFrames(PipeWriter pipe) : FrameBuffer
 
     protected override void Refill(int atLeast)
     {
-        Give();
-        Memory = pipe.GetMemory(Math.Max(atLeast, SizeHint));
+        if (_small is { } small)
+        {
+            Memory = pipe.GetMemory(Math.Max(Used + atLeast, SizeHint));
+            small.AsSpan(0, Used).CopyTo(Memory.Span);
+            t_spare = small;
+            _small = null;
+        }
+        else if (Unflushed == 0 && atLeast <= SmallCapacity)
+        {
+            _small = t_spare ?? new byte[SmallCapacity];
+            t_spare = null;
+            Memory = _small;
+        }
+        else
+        {
+            Give();
+            Memory = pipe.GetMemory(Math.Max(atLeast, SizeHint));
+        }
     }
 
     private void Give()

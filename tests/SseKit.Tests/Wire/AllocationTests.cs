@@ -1,3 +1,4 @@
+using System.IO.Pipelines;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using SseKit.Wire;
@@ -37,6 +38,32 @@ public partial class AllocationTests
         Assert.Equal(serializer, Allocated(frames => EventFrame.Write(frames, SseEvent.Json(order, AllocationJson.Default.Order), Encoded.WebJson)));
         Assert.Equal(serializer, Allocated(frames => EventFrame.WriteJson(frames, "order", order, AllocationJson.Default.Order, given: true)));
     }
+
+    [Fact]
+    public void Streams_of_one_thread_share_what_they_need_between_two_flushes()
+    {
+        var order = new Order { Id = 7, Note = "note" };
+        var pipe = new CountingPipe();
+        var streams = Enumerable.Range(0, 2_000).Select(_ => new PipeFrames(pipe)).ToArray();
+        long before = 0;
+        for (var i = 0; i < streams.Length; i++)
+        {
+            // All that is counted is each stream's first flush; the ones before it warm the thread up.
+            if (i == streams.Length / 2)
+            {
+                before = GC.GetAllocatedBytesForCurrentThread();
+            }
+
+            EventFrame.Write(streams[i], "tick", Encoded.WebJson);
+            EventFrame.WriteJson(streams[i], "order", order, AllocationJson.Default.Order, given: true);
+            Assert.True(IsDone(streams[i].FlushAsync()));
+        }
+
+        // Less than a byte for each of them.
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, streams.Length / 2);
+    }
+
+    private static bool IsDone(ValueTask<FlushResult> flush) => flush.IsCompletedSuccessfully;
 
     /// <summary>Bytes that this thread allocates over many repetitions, after some that warm up.</summary>
     private static long Allocated(Action<ScratchFrames> encode)

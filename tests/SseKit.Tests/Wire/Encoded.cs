@@ -23,27 +23,39 @@ internal static class Encoded
     {
         json ??= WebJson;
         var scratch = ScratchFrames.Rent();
-        foreach (var item in items)
-        {
-            EventFrame.Write(scratch, item, json);
-        }
-
+        WriteAll(scratch);
         var written = scratch.Written.ToArray();
         scratch.Return();
-        Assert.Equal(written, ThroughPipe(items, before, blockSize, json));
+        Assert.Equal(written, ThroughPipe(WriteAll, before, blockSize));
         return written;
+
+        void WriteAll(FrameBuffer frames)
+        {
+            foreach (var item in items)
+            {
+                EventFrame.Write(frames, item, json);
+            }
+        }
     }
 
-    private static byte[] ThroughPipe(IReadOnlyList<SseEvent> items, int before, int blockSize, JsonSerializerOptions json)
+    /// <summary>
+    /// What becomes of the same by buffers whose room ends in different places: memory of our own that doubles as it fills, and a pipe that
+    /// comes after the first kilobyte, with small blocks and with the server's.
+    /// </summary>
+    public static IEnumerable<byte[]> ByEveryBuffer(int before, Action<FrameBuffer> write)
+    {
+        var scratch = new ScratchFrames();
+        scratch.Write(new byte[before]);
+        write(scratch);
+        return [scratch.Written[before..].ToArray(), ThroughPipe(write, before, blockSize: 1), ThroughPipe(write, before, blockSize: 4096)];
+    }
+
+    private static byte[] ThroughPipe(Action<FrameBuffer> write, int before, int blockSize)
     {
         var pipe = new Pipe(new PipeOptions(pauseWriterThreshold: 0, minimumSegmentSize: blockSize, useSynchronizationContext: false));
         var frames = new PipeFrames(pipe.Writer);
         frames.Write(new byte[before]);
-        foreach (var item in items)
-        {
-            EventFrame.Write(frames, item, json);
-        }
-
+        write(frames);
         var unflushed = frames.Unflushed;
         Assert.True(frames.FlushAsync().AsTask().IsCompletedSuccessfully);
         Assert.Equal(0, frames.Unflushed);
