@@ -22,7 +22,7 @@ internal sealed partial class EventStream
         {
             _stopGrace = TimeProvider.System.CreateTimer(
                 static stream => ((EventStream)stream!).StopIsOverdue(), this, StopGrace, Timeout.InfiniteTimeSpan);
-            _wake.Set(inline: false);
+            _wake.Set(inline: false, this);
         }
     }
 

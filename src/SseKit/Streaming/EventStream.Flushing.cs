@@ -6,7 +6,7 @@ namespace SseKit.Streaming;
 /// <summary>When a stream's bytes are handed to the server, and what it knows of the time by that.</summary>
 internal sealed partial class EventStream
 {
-    private bool IsFlushDue(long lastFlush) => Now() - lastFlush > _flushAfter;
+    private bool IsFlushDue() => Now() - LastWrite > _flushAfter;
 
     /// <summary>
     /// The time, give or take a few milliseconds. The precise clock costs a quarter of what a small event does: the system's is asked when the
@@ -26,6 +26,27 @@ internal sealed partial class EventStream
         }
 
         return _now;
+    }
+
+    /// <summary>Flushes, unless <paramref name="flush"/> has to be awaited, and heeded, for that.</summary>
+    private bool TryFlush(out ValueTask<bool> flush)
+    {
+        flush = FlushAsync();
+        if (!flush.IsCompletedSuccessfully)
+        {
+            return false;
+        }
+
+        Heed(flush.Result);
+        return true;
+    }
+
+    private void Heed(bool isThere)
+    {
+        if (!isThere)
+        {
+            Wake(Wakes.Left);
+        }
     }
 
     /// <summary>Flushes; false when the client is gone.</summary>

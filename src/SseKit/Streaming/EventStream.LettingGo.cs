@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using SseKit.Diagnostics;
 using SseKit.Topics;
+using SseKit.Waiting;
 
 namespace SseKit.Streaming;
 
@@ -35,7 +36,7 @@ internal sealed partial class EventStream
                     return;
                 }
 
-                await _wake.WaitAsync(this);
+                await new SignalWait(this);
             }
         }
 
@@ -60,7 +61,7 @@ internal sealed partial class EventStream
     {
         while (source.TryWait(this))
         {
-            await _wake.WaitAsync(this);
+            await new SignalWait(this);
         }
 
         TakeStep(source);
@@ -93,7 +94,7 @@ internal sealed partial class EventStream
             var disposal = source.DisposeAsync();
             if (!disposal.IsCompleted)
             {
-                disposal.GetAwaiter().UnsafeOnCompleted(() => _wake.Set(inline: true));
+                disposal.GetAwaiter().UnsafeOnCompleted(() => _wake.Set(inline: true, this));
                 while (!disposal.IsCompleted)
                 {
                     if (Has(Wakes.StopOverdue))
@@ -101,7 +102,7 @@ internal sealed partial class EventStream
                         return;
                     }
 
-                    await _wake.WaitAsync(this);
+                    await new SignalWait(this);
                 }
             }
 

@@ -1,6 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
 using System.IO.Pipelines;
-using System.Threading.Tasks.Sources;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Http.Metadata;
@@ -17,7 +16,7 @@ namespace SseKit.Streaming;
 /// <see cref="PipeWriter"/> is thread-safe; the others merely wake it.
 /// </summary>
 [SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "A token source without a timer holds nothing; a source left behind may still look at it.")]
-internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakeable, IValueTaskSource
+internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakeable, ISignalled
 {
     [Flags]
     private enum Wakes
@@ -99,6 +98,8 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
 
     public long Expires { get; }
 
+    ref AsyncSignalCore ISignalled.Signal => ref _wake;
+
     private string? Route => _context.GetEndpoint()?.Metadata.GetMetadata<IRouteDiagnosticsMetadata>()?.Route;
 
     private string EndReason =>
@@ -137,12 +138,6 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
 
     public override void KeepAliveDue() => Wake(Wakes.KeepAlive);
 
-    void IWakeable.Wake(bool inline)
-    {
-        Volatile.Write(ref _sourceIsReady, true);
-        _wake.Set(inline);
-    }
-
     void IWakeable.Prefetch()
     {
         // One field of each part of it.
@@ -151,13 +146,6 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
         Volatile.Read(ref _source);
     }
 
-    void IValueTaskSource.GetResult(short token) => _wake.GetResult(token);
-
-    ValueTaskSourceStatus IValueTaskSource.GetStatus(short token) => _wake.GetStatus(token);
-
-    void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
-        _wake.OnCompleted(continuation, state, token, flags);
-
     private bool Has(Wakes any) => (Volatile.Read(ref _wakes) & (int)any) != 0;
 
     private void Clear(Wakes why) => Interlocked.And(ref _wakes, ~(int)why);
@@ -165,7 +153,7 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
     private void Wake(Wakes why)
     {
         Interlocked.Or(ref _wakes, (int)why);
-        _wake.Set(inline: false);
+        _wake.Set(inline: false, this);
     }
 
     // One method for all that frames the pump: such methods are the larger part of what an idle stream holds in memory.
@@ -193,80 +181,56 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
 
             // Or else the stream would hold on to the result, and to all that it was made of.
             open = null!;
-            var lastFlush = LastWrite;
-            while (!IsOver)
+            for (var next = LoopStep.GoOn; next != LoopStep.End;)
             {
-                var step = _source.MoveNext();
-                if (step == SourceStep.Ended)
+                next = TakeOutcome(out var flush);
+                switch (next)
                 {
-                    break;
-                }
-
-                if (step == SourceStep.Pending)
-                {
-                    if (_out is null)
-                    {
+                    case LoopStep.Begin:
                         await BeginAsync(alone: true);
-                        LastWrite = Now();
-                    }
-                    else if (_out.Unflushed > 0 && !await FlushAsync())
-                    {
-                        Wake(Wakes.Left);
-                    }
+                        break;
 
-                    lastFlush = LastWrite;
-                    Volatile.Write(ref _sourceIsReady, false);
-                    if (!_source.TryWait(this))
-                    {
-                        continue;
-                    }
-
-                    while (!Volatile.Read(ref _sourceIsReady) && !IsOver)
-                    {
-                        if (Has(Wakes.KeepAlive))
+                    case LoopStep.BeginWithFrames:
+                        // Encoded before the response begins: if that fails, it is still a real HTTP error.
+                        var first = ScratchFrames.Rent();
+                        _source.Write(first);
+                        await BeginAsync();
+                        _out!.Write(first.Written);
+                        first.Return();
+                        if (IsFlushDueAfterFrames(_source, _out))
                         {
-                            Clear(Wakes.KeepAlive);
-                            _source.WriteKeepAlive(_out!);
-                            _host.Metrics.KeptAlive(Route);
-                            if (!await FlushAsync())
+                            Heed(await FlushAsync());
+                        }
+
+                        break;
+
+                    case LoopStep.AwaitFlush:
+                        Heed(await flush);
+                        break;
+
+                    case LoopStep.AwaitSource:
+                        while (!Volatile.Read(ref _sourceIsReady) && !IsOver)
+                        {
+                            if (Has(Wakes.KeepAlive))
                             {
-                                Wake(Wakes.Left);
+                                Clear(Wakes.KeepAlive);
+                                _source.WriteKeepAlive(_out!);
+                                _host.Metrics.KeptAlive(Route);
+                                Heed(await FlushAsync());
+                            }
+
+                            (_awaitsSource, _executionContext) = (true, ExecutionContext.Capture());
+                            await new SignalWait(this);
+                            _awaitsSource = false;
+                            TakeContext();
+                            if (_outcome != LoopStep.GoOn)
+                            {
+                                // What has woken it has gone on in its stead.
+                                break;
                             }
                         }
 
-                        await _wake.WaitAsync(this);
-                    }
-
-                    continue;
-                }
-
-                if (_out is null)
-                {
-                    // Encoded before the response begins: if that fails, it is still a real HTTP error.
-                    var first = ScratchFrames.Rent();
-                    _source.Write(first);
-                    await BeginAsync();
-                    _out!.Write(first.Written);
-                    first.Return();
-                }
-                else
-                {
-                    _source.Write(_out);
-                }
-
-                if (_host.Metrics.CountsEvents)
-                {
-                    _host.Metrics.Sent(Route, _source.Events);
-                }
-
-                if (_out.Unflushed >= FlushAtBytes || IsFlushDue(lastFlush))
-                {
-                    if (!await FlushAsync())
-                    {
-                        Wake(Wakes.Left);
-                    }
-
-                    lastFlush = LastWrite;
+                        break;
                 }
             }
 
@@ -311,7 +275,8 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
         }
     }
 
-    /// <summary>Sends the headers on their way: with the first flush, or <paramref name="alone"/> and now.</summary>
+    /// <summary>Begins the response, whose headers leave with the first flush.</summary>
+    /// <param name="alone">Whether nothing is there yet that could follow them.</param>
     private async ValueTask BeginAsync(bool alone = false)
     {
         if (_out is not null)
@@ -332,11 +297,6 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
         {
             // YARP, and nginx over HTTP/2, keep the headers to themselves until something follows them.
             _out.Write(":\n"u8);
-        }
-
-        if (alone && !await FlushAsync())
-        {
-            Wake(Wakes.Left);
         }
     }
 }

@@ -10,7 +10,7 @@ internal abstract class ItemSource<T>(IAsyncEnumerable<T> items, CancellationTok
     private readonly IAsyncEnumerator<T> _items = items.GetAsyncEnumerator(cancellationToken);
     private ValueTask<bool> _step;
     private IWakeable? _reader;
-    private Action? _wake;
+    private Action? _stepIsOver;
     private bool _isBusy;
     private bool _reports;
 
@@ -41,11 +41,15 @@ internal abstract class ItemSource<T>(IAsyncEnumerable<T> items, CancellationTok
         if (!_reports)
         {
             (_reports, _reader) = (true, reader);
-            _step.GetAwaiter().UnsafeOnCompleted(_wake ??= () => _reader!.Wake(inline: true));
+
+            // No context is of use to what only passes the word on; the reader has its own.
+            _step.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(_stepIsOver ??= StepIsOver);
         }
 
         return true;
     }
 
     public sealed override ValueTask DisposeAsync() => _items.DisposeAsync();
+
+    private void StepIsOver() => _reader!.Wake(inline: true);
 }
