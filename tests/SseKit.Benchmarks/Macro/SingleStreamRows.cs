@@ -26,14 +26,14 @@ internal static class SingleStreamRows
         [
             new("events/s ÷ TypedResults", "SseKit", 0, "TypedResults", 2.2, AtLeast: true),
             new("B/event", "SseKit", 2, null, 2),
-        ], bare: false);
+        ], limit: "serializer on bare Kestrel");
         yield return Stream("waits", "A source that waits before every event, 64 B text", Content.Texts(64), n / 4, turns,
-            [new("events/s ÷ TypedResults", "SseKit", 0, "TypedResults", 1, AtLeast: true)], wait: true, bare: false);
+            [new("events/s ÷ TypedResults", "SseKit", 0, "TypedResults", 1, AtLeast: true)], wait: true, limit: "awaits on bare Kestrel");
         yield return Stream("h2c", "One stream over HTTP/2 without TLS, 64 B text, source always ready", Content.Texts(64), n, turns,
             [new("events/s ÷ TypedResults", "SseKit", 0, "TypedResults", 1, AtLeast: true)], http2: true);
     }
 
-    private static Row Stream(string name, string title, string[] data, int n, int turns, Bar[] bars, bool wait = false, bool bare = true, bool http2 = false)
+    private static Row Stream(string name, string title, string[] data, int n, int turns, Bar[] bars, bool wait = false, string limit = "bare Kestrel", bool http2 = false)
     {
         var servers = new Servers();
         var period = Content.Stream(data);
@@ -43,7 +43,7 @@ internal static class SingleStreamRows
             Variant("SseKit", "ssekit"),
             Variant("TypedResults", "typed"),
             Variant("tutorial loop", "loop"),
-            .. bare ? (Variant[])[Variant("bare Kestrel", "bare")] : [],
+            Variant(limit, "bare"),
         ], bars, servers.Dispose, turns);
 
         Variant Variant(string variant, string path) => new(variant, () =>
@@ -61,7 +61,7 @@ internal static class SingleStreamRows
 
                 return started;
             });
-            var empty = path == "bare" ? default : Run(server, path, n, empty: true);
+            var empty = Run(server, path, n, empty: true);
             var full = Run(server, path, n, empty: false);
             return [n / full.Seconds / 1e6, full.Cpu / n, (full.Allocated - empty.Allocated) / n];
         });

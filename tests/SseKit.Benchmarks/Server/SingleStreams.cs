@@ -1,8 +1,14 @@
+using System.Buffers;
 using System.Net.ServerSentEvents;
 using System.Runtime.CompilerServices;
 using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Json;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
 
 namespace SseKit.Benchmarks.Server;
 
@@ -25,13 +31,17 @@ internal static class SingleStreams
                 Answer(Items(texts, n, wait, stop), empty, TypedResults.ServerSentEvents));
             app.MapGet($"/loop/text{length}", (HttpContext context, int n, bool wait, bool empty, CancellationToken stop) =>
                 Answer(Texts(texts, n, wait, stop), empty, source => new Loop(source)));
-            app.MapGet($"/bare/text{length}", (HttpContext context, int n) => BareAsync(context, Content.Stream(texts), n));
+            var frames = texts.Select(text => Content.Stream([text])).ToArray();
+            app.MapGet($"/bare/text{length}", (HttpContext context, int n, bool wait, bool empty, CancellationToken stop) =>
+                wait ? Answer(Texts(texts, n, wait, stop), empty, source => new BareLoop(source, frames)) : BareAsync(context, Content.Stream(texts), empty ? 0 : n));
         }
 
         app.MapGet("/ssekit/json", (int n, bool wait, bool empty, CancellationToken stop) =>
             Answer(Ticks(n, wait, stop), empty, source => new EventSourceResult<Tick>(source)));
         app.MapGet("/typed/json", (int n, bool wait, bool empty, CancellationToken stop) =>
             Answer(TickItems(n, wait, stop), empty, TypedResults.ServerSentEvents));
+        app.MapGet("/bare/json", (int n, bool wait, bool empty, CancellationToken stop) =>
+            Answer(Ticks(n, wait, stop), empty, source => new BareJson(source)));
         app.MapGet("/loop/json", (int n, bool wait, bool empty, CancellationToken stop) =>
             Answer(Ticks(n, wait, stop), empty, source => new JsonLoop(source)));
     }
@@ -116,9 +126,10 @@ internal static class SingleStreams
     }
 
     /// <summary>The limit: bytes that were encoded long ago, in large pieces.</summary>
-    private static async Task BareAsync(HttpContext context, byte[] period, int n)
+    private static async Task<IResult> BareAsync(HttpContext context, byte[] period, int n)
     {
         context.Response.ContentType = "text/event-stream";
+        await context.Response.StartAsync();
         var left = (long)period.Length / Content.Period * n;
         for (var at = 0; left > 0;)
         {
@@ -127,6 +138,8 @@ internal static class SingleStreams
             left -= length;
             at = (at + length) % period.Length;
         }
+
+        return Results.Empty;
     }
 
     /// <summary>A response with an end and nothing else.</summary>
@@ -153,6 +166,49 @@ internal static class SingleStreams
         }
     }
 
+    /// <summary>The limit with a source that waits: its step, and bytes that were encoded long ago.</summary>
+    private sealed class BareLoop(IAsyncEnumerable<string> source, byte[][] frames) : IResult
+    {
+        public async Task ExecuteAsync(HttpContext httpContext)
+        {
+            httpContext.Response.ContentType = "text/event-stream";
+            var i = 0;
+            await foreach (var _ in source)
+            {
+                await httpContext.Response.BodyWriter.WriteAsync(frames[i++ % frames.Length]);
+            }
+        }
+    }
+
+    /// <summary>The limit with JSON: the source's step, the serializer, and large pieces.</summary>
+    private sealed class BareJson(IAsyncEnumerable<Tick> source) : IResult
+    {
+        public async Task ExecuteAsync(HttpContext httpContext)
+        {
+            httpContext.Response.ContentType = "text/event-stream";
+            var contract = Contract(httpContext);
+            var piece = new ArrayBufferWriter<byte>(2 * ChunkBytes);
+            await using var writer = new Utf8JsonWriter(piece, new JsonWriterOptions { SkipValidation = true });
+            await foreach (var tick in source)
+            {
+                piece.Write("data: "u8);
+                JsonSerializer.Serialize(writer, tick, contract);
+                piece.Write("\n\n"u8);
+                writer.Reset();
+                if (piece.WrittenCount >= ChunkBytes)
+                {
+                    await httpContext.Response.BodyWriter.WriteAsync(piece.WrittenMemory);
+                    piece.ResetWrittenCount();
+                }
+            }
+
+            await httpContext.Response.BodyWriter.WriteAsync(piece.WrittenMemory);
+        }
+
+        private static JsonTypeInfo<Tick> Contract(HttpContext context) =>
+            (JsonTypeInfo<Tick>)context.RequestServices.GetRequiredService<IOptions<JsonOptions>>().Value.SerializerOptions.GetTypeInfo(typeof(Tick));
+    }
+
     private sealed class JsonLoop(IAsyncEnumerable<Tick> source) : IResult
     {
         public async Task ExecuteAsync(HttpContext httpContext)
@@ -160,7 +216,7 @@ internal static class SingleStreams
             httpContext.Response.ContentType = "text/event-stream";
             await foreach (var tick in source)
             {
-                var json = System.Text.Json.JsonSerializer.Serialize(tick, TickContext.Default.Tick);
+                var json = JsonSerializer.Serialize(tick, TickContext.Default.Tick);
                 await httpContext.Response.WriteAsync($"data: {json}\n\n", Encoding.UTF8);
                 await httpContext.Response.Body.FlushAsync();
             }
