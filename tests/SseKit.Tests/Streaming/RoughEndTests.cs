@@ -22,6 +22,7 @@ public sealed class RoughEndTests
 
         var asked = app.Client.GetAsync("/", TestContext.Current.CancellationToken);
         await source.Cancelled.Soon();
+        await Task.WhenAny(source.IsWaitedForAsync(), source.Disposed);
         source.End();
         await source.Disposed.Soon();
 

@@ -19,6 +19,7 @@ public sealed class ScratchMemoryTests
         frames.Return();
 
         Assert.InRange(frames.GetSpan(1).Length, 1, 64 * 1024);
+        Assert.True(json.Written.IsEmpty);
         Assert.InRange(json.GetMemory(1).Length, 1, 64 * 1024);
     }
 }

@@ -58,19 +58,6 @@ public sealed class SmallFlushTests
         }
     }
 
-    [Fact]
-    public void Memory_that_json_was_written_to_is_let_go_of_at_the_flush()
-    {
-        Assert.Equal("data: \"json\"\n\n", Through(new Pipe(), frames => EventFrame.Write(frames, SseEvent.Json("json"), Encoded.WebJson)));
-
-        // What went by way of that memory is now free for an event that is published, while the memory is the next stream's.
-        Assert.Equal("data: the next stream\n\n", Through(new Pipe(), frames =>
-        {
-            EventFrame.Write(frames, "the next stream", Encoded.WebJson);
-            Assert.Equal("data: published\n\n"u8, EventFrame.Encode("published", Encoded.WebJson));
-        }));
-    }
-
     [Theory]
     [InlineData(1)]
     [InlineData(4096)]
