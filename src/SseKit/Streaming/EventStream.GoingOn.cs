@@ -94,7 +94,7 @@ internal sealed partial class EventStream
 
     /// <summary>
     /// Goes on here where the loop waits for its source, until it would wait again: to resume a method that awaits, and to suspend it again, costs
-    /// as much as writing a small event. Not in another's execution context, which the source would see.
+    /// as much as writing a small event.
     /// </summary>
     private bool TryGoOnHere()
     {
@@ -105,23 +105,13 @@ internal sealed partial class EventStream
 
         // Else it waits for its source to end, or to be disposed of; or it has seen already that its source was ready, and waits again: to leave
         // word once more would have it woken twice from here on.
-        if (_awaitsSource && Volatile.Read(ref _sourceIsReady) && ReferenceEquals(ExecutionContext.Capture(), _executionContext))
+        if (_awaitsSource && Volatile.Read(ref _sourceIsReady) && _executionContext is { } context)
         {
-            try
-            {
-                _outcome = GoOn(out _outcomeFlush);
-            }
-            catch (Exception exception)
-            {
-                // To be thrown in the loop.
-                (_outcome, _outcomeFlush) = (LoopStep.AwaitFlush, new ValueTask<bool>(Task.FromException<bool>(exception)));
-            }
-
-            var isUnchanged = TryLeaveContext();
+            ExecutionContext.Run(context, static stream => ((EventStream)stream!).GoOnInstead(), this);
             if (_outcome == LoopStep.AwaitSource)
             {
                 _outcome = LoopStep.GoOn;
-                if (isUnchanged && _wake.TryGiveBack(loop))
+                if (_wake.TryGiveBack(loop))
                 {
                     return true;
                 }
@@ -132,18 +122,20 @@ internal sealed partial class EventStream
         return true;
     }
 
-    /// <summary>Leaves this thread its execution context; false when the source has changed it, which is then the loop's to take over.</summary>
-    private bool TryLeaveContext()
+    /// <summary>Goes on in the loop's stead and execution context, which the source sees and may change.</summary>
+    private void GoOnInstead()
     {
-        var left = ExecutionContext.Capture();
-        if (_executionContext is not { } own || ReferenceEquals(left, own))
+        try
         {
-            return true;
+            _outcome = GoOn(out _outcomeFlush);
+        }
+        catch (Exception exception)
+        {
+            // To be thrown in the loop.
+            (_outcome, _outcomeFlush) = (LoopStep.AwaitFlush, new ValueTask<bool>(Task.FromException<bool>(exception)));
         }
 
-        _executionContext = left;
-        ExecutionContext.Restore(own);
-        return false;
+        _executionContext = ExecutionContext.Capture();
     }
 
     /// <summary>Has the loop go on in the execution context that the source has left where it was asked last.</summary>
