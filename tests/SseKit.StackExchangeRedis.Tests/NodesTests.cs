@@ -38,6 +38,7 @@ public sealed class NodesTests : SeveralNodes
                 await redis.KillAsync();
                 await redis.RunAsync();
                 await PublishUntilAsync(one, 1);
+                await PublishUntilAsync(two, 2);
             }
 
             var client = Reader(two, await two.Topics.GetPositionAsync("numbers", Stop));
