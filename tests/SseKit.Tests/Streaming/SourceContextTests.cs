@@ -16,6 +16,10 @@ public class SourceContextTests
         NoteAsync(again: true, ["opened", "1", "2", "3"]);
 
     [Fact]
+    public Task A_source_keeps_what_it_notes_in_its_context_also_when_the_stream_has_to_wait_for_its_client() =>
+        NoteAsync(again: true, ["opened", "1", "2", "3"], new LateBody());
+
+    [Fact]
     public async Task A_source_is_asked_on_the_task_scheduler_that_its_stream_began_on()
     {
         var scheduler = new ConcurrentExclusiveSchedulerPair().ExclusiveScheduler;
@@ -33,22 +37,29 @@ public class SourceContextTests
     }
 
     // Outside the test's synchronization context, in which a stream would go on later.
-    private static Task NoteAsync(bool again, string[] expected) => Task.Run(async () =>
+    private static Task NoteAsync(bool again, string[] expected, Stream? body = null) => Task.Run(async () =>
     {
         var source = new NotingSource(again);
         var context = new DefaultHttpContext();
-        context.Response.Body = new MemoryStream();
+        context.Response.Body = body ?? new MemoryStream();
         var run = new EventSourceResult(source).ExecuteAsync(context);
         for (var step = 1; step < expected.Length; step++)
         {
+            await Waiting.Until(() => source.Schedulers.Count == step);
             source.CompleteStep(hasNext: true);
             Assert.Null(Note.Value);
         }
 
+        await Waiting.Until(() => source.Schedulers.Count == expected.Length);
         source.CompleteStep(hasNext: false);
         await run.Soon();
         Assert.Equal(expected, source.Seen);
     });
+
+    private sealed class LateBody : MemoryStream
+    {
+        public override async Task FlushAsync(CancellationToken cancellationToken) => await Task.Yield();
+    }
 
     private sealed class NotingSource(bool again) : IAsyncEnumerable<SseEvent>, IAsyncEnumerator<SseEvent>
     {
