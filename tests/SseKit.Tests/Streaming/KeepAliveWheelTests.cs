@@ -155,15 +155,18 @@ public class KeepAliveWheelTests
     [Fact]
     public void A_timer_that_fires_late_serves_all_that_it_missed()
     {
-        var wheel = new KeepAliveWheel(Interval, _time);
-        var members = Enumerable.Range(0, 100).Select(_ => new Member(_time)).ToList();
-        foreach (var member in members)
+        var time = new LateTime();
+        var wheel = new KeepAliveWheel(Interval, time);
+        var members = new List<Member>();
+        for (var tick = 1; tick <= 30; tick++)
         {
-            wheel.Add(member);
-            _time.Advance(TimeSpan.FromMilliseconds(100));
+            time.Elapsed = tick * Tick;
+            members.Add(new Member(time));
+            wheel.Add(members[^1]);
         }
 
-        _time.Advance(2.5 * Interval);
+        time.Elapsed = 150 * Tick;
+        time.Fire();
 
         Assert.All(members, member => Assert.NotEmpty(member.Due));
     }
