@@ -50,6 +50,17 @@ internal static class Encoded
         return [scratch.Written[before..].ToArray(), ThroughPipe(write, before, blockSize: 1), ThroughPipe(write, before, blockSize: 4096)];
     }
 
+    /// <summary>What a flush, which must not wait, hands to the reader's side.</summary>
+    public static string Flushed(Pipe pipe, PipeFrames frames)
+    {
+        Assert.True(frames.FlushAsync().AsTask().IsCompletedSuccessfully);
+        Assert.Equal(0, frames.Unflushed);
+        Assert.True(pipe.Reader.TryRead(out var result));
+        var text = Encoding.UTF8.GetString(result.Buffer);
+        pipe.Reader.AdvanceTo(result.Buffer.End);
+        return text;
+    }
+
     private static byte[] ThroughPipe(Action<FrameBuffer> write, int before, int blockSize)
     {
         var pipe = new Pipe(new PipeOptions(pauseWriterThreshold: 0, minimumSegmentSize: blockSize, useSynchronizationContext: false));

@@ -80,7 +80,7 @@ public sealed class NestedEventTests
             Assert.Equal($"data: {json}\n\ndata: {json}\n\n", Encoding.UTF8.GetString(bytes));
         }
 
-        Assert.Equal(string.Concat(Enumerable.Repeat("data: \"other\"\n\n", 6)), Flushed(pipe, other));
+        Assert.Equal(string.Concat(Enumerable.Repeat("data: \"other\"\n\n", 6)), Encoded.Flushed(pipe, other));
     }
 
     private static string Encode(in SseEvent item) => Encoding.UTF8.GetString(EventFrame.Encode(item, Encoded.WebJson));
@@ -90,14 +90,7 @@ public sealed class NestedEventTests
         var pipe = new Pipe();
         var frames = new PipeFrames(pipe.Writer);
         EventFrame.Write(frames, item, Encoded.WebJson);
-        return Flushed(pipe, frames);
-    }
-
-    private static string Flushed(Pipe pipe, PipeFrames frames)
-    {
-        Assert.True(frames.FlushAsync().AsTask().IsCompletedSuccessfully);
-        Assert.True(pipe.Reader.TryRead(out var result));
-        return Encoding.UTF8.GetString(result.Buffer);
+        return Encoded.Flushed(pipe, frames);
     }
 
     private sealed record Flat(string First, string Inner, string Last);

@@ -29,7 +29,7 @@ public sealed class SmallFlushTests
 
         body.Open.SetResult();
         await flush;
-        Assert.Equal("event: t\ndata: first\n\ndata: 1\n\n", Encoding.UTF8.GetString(body.Written.ToArray()));
+        Assert.Equal("event: t\ndata: first\n\ndata: 1\n\n", Encoding.UTF8.GetString(body.ToArray()));
     }
 
     [Fact]
@@ -50,10 +50,9 @@ public sealed class SmallFlushTests
 
             for (var i = 0; i < streams.Length; i++)
             {
-                Assert.True(streams[i].FlushAsync().AsTask().IsCompletedSuccessfully);
                 Assert.Equal(
                     $"data: text {i} {round} 0\n\ndata: \"json {i} {round} 0\"\n\ndata: text {i} {round} 1\n\ndata: \"json {i} {round} 1\"\n\n",
-                    Read(pipes[i]));
+                    Encoded.Flushed(pipes[i], streams[i]));
             }
         }
     }
@@ -80,9 +79,7 @@ public sealed class SmallFlushTests
                     }
 
                     Assert.Equal(expected.Length, frames.Unflushed);
-                    Assert.True(frames.FlushAsync().AsTask().IsCompletedSuccessfully);
-                    Assert.Equal(0, frames.Unflushed);
-                    Assert.Equal(expected, Read(pipe));
+                    Assert.Equal(expected, Encoded.Flushed(pipe, frames));
                 }
             }
         }
@@ -112,55 +109,18 @@ public sealed class SmallFlushTests
     {
         var frames = new PipeFrames(pipe.Writer);
         write(frames);
-        Assert.True(frames.FlushAsync().AsTask().IsCompletedSuccessfully);
-        return Read(pipe);
-    }
-
-    private static string Read(Pipe pipe)
-    {
-        Assert.True(pipe.Reader.TryRead(out var result));
-        var text = Encoding.UTF8.GetString(result.Buffer);
-        pipe.Reader.AdvanceTo(result.Buffer.End);
-        return text;
+        return Encoded.Flushed(pipe, frames);
     }
 
     /// <summary>Looks at what it was given only once it is opened.</summary>
-    private sealed class WaitingStream : Stream
+    private sealed class WaitingStream : MemoryStream
     {
         public TaskCompletionSource Open { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        public MemoryStream Written { get; } = new();
-
-        public override bool CanRead => false;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => true;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position
-        {
-            get => throw new NotSupportedException();
-            set => throw new NotSupportedException();
-        }
 
         public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
         {
             await Open.Task;
-            Written.Write(buffer.Span);
+            Write(buffer.Span);
         }
-
-        public override Task FlushAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public override void Flush() => throw new NotSupportedException();
-
-        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
     }
 }
