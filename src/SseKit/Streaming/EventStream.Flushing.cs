@@ -6,7 +6,7 @@ namespace SseKit.Streaming;
 /// <summary>When a stream's bytes are handed to the server, and what it knows of the time by that.</summary>
 internal sealed partial class EventStream
 {
-    private bool IsFlushDue() => Now() - LastWrite > _flushAfter;
+    private bool IsFlushDue() => Now() - LastWrite > _host.FlushAfter;
 
     /// <summary>
     /// The time, give or take a few milliseconds. The precise clock costs a quarter of what a small event does: the system's is asked when the

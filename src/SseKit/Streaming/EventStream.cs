@@ -3,6 +3,7 @@ using System.IO.Pipelines;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Http.Metadata;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using SseKit.Diagnostics;
 using SseKit.Topics;
 using SseKit.Waiting;
@@ -39,9 +40,6 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
     // piles up memory.
     private const int FlushAtBytes = 48 * 1024;
 
-    // A source that computes without ever being pending must not hold its events back until a buffer is full.
-    private static readonly TimeSpan FlushAfter = TimeSpan.FromMilliseconds(10);
-
     // What the host's stop waits for a client that does not read or a source that does not end. Real time, whatever clock the app has: a host
     // whose clock is faked must stop as well.
     private static readonly TimeSpan StopGrace = TimeSpan.FromMilliseconds(250);
@@ -54,8 +52,8 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
     private readonly StreamSettings _settings;
     private readonly string _path;
     private readonly bool _resumes;
-    private readonly long _flushAfter;
     private ITimer? _stopGrace;
+    private MinDataRate? _serverRate;
     private FrameSource? _source;
     private PipeFrames? _out;
     private AsyncSignalCore _wake;
@@ -78,7 +76,6 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
         _lifetime = context.Features.Get<IHttpRequestLifetimeFeature>();
         _path = context.Request.Path;
         _resumes = context.Request.GetLastEventId() is not null;
-        _flushAfter = (long)(FlushAfter.TotalSeconds * host.Time.TimestampFrequency);
     }
 
     /// <summary>
@@ -175,6 +172,7 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
             _host.KeepAlive.Add(this, _settings.KeepAliveInterval);
         }
 
+        _serverRate = ServerDataRate.Suspend(_context, _host.Options.WriteTimeout);
         try
         {
             _source = open(_host, _sourceStop.Token);
@@ -265,6 +263,7 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
             }
 
             await LetGoAsync(_source);
+            ServerDataRate.Resume(_context, _serverRate, _host.Options.WriteTimeout);
             _host.Streams.Leave(place);
             _host.Metrics.Closed(Route, counted, _host.Time.GetElapsedTime(opened), reason);
             _stopGrace?.Dispose();

@@ -22,6 +22,9 @@ namespace SseKit.Streaming;
 /// </summary>
 internal sealed class StreamHost
 {
+    // A source that computes without ever being pending must not hold its events back until a buffer is full.
+    private const int FlushesPerSecond = 100;
+
     private static readonly Lock FeatureGate = new();
 
     public StreamHost(SseOptions options, JsonSerializerOptions json, TimeProvider time, ILogger logger, CancellationToken stopping, SseMetrics? metrics = null)
@@ -31,6 +34,7 @@ internal sealed class StreamHost
         Time = time;
         Logger = logger;
         Stopping = stopping;
+        FlushAfter = time.TimestampFrequency / FlushesPerSecond;
         Metrics = metrics ?? SseMetrics.Create(factory: null);
         Settings = new StreamSettings { KeepAliveInterval = options.KeepAliveInterval, OnError = options.OnError };
         KeepAlive = new KeepAliveClock(time);
@@ -45,6 +49,9 @@ internal sealed class StreamHost
     public JsonSerializerOptions Json { get; }
 
     public TimeProvider Time { get; }
+
+    /// <summary>For how long a stream holds its events back while its source has more, in the clock's timestamps.</summary>
+    public long FlushAfter { get; }
 
     public ILogger Logger { get; }
 

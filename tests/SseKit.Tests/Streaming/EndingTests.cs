@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
@@ -165,9 +164,7 @@ public sealed partial class EndingTests
             },
             services: services =>
             {
-                // Kestrel cuts off a slow reader by a data rate of its own, and the kernel by TCP_USER_TIMEOUT, both in real time: neither is
-                // to help here.
-                services.Configure<KestrelServerOptions>(kestrel => kestrel.Limits.MinResponseDataRate = null);
+                // The kernel cuts off by TCP_USER_TIMEOUT, in real time, and is not to help here.
                 services.Configure<SseOptions>(options => options.WriteTimeout = TimeSpan.FromMinutes(2));
             },
             time: _time);

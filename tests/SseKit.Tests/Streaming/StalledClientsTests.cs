@@ -1,6 +1,5 @@
 using System.Globalization;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
 using SseKit.Tests.Diagnostics;
@@ -38,9 +37,7 @@ public sealed class StalledClientsTests(ITestOutputHelper output)
             },
             services: services =>
             {
-                // Kestrel cuts off a slow reader by a data rate of its own, and the kernel by TCP_USER_TIMEOUT, both in real time: neither is
-                // to help here.
-                services.Configure<KestrelServerOptions>(kestrel => kestrel.Limits.MinResponseDataRate = null);
+                // The kernel cuts off by TCP_USER_TIMEOUT, in real time, and is not to help here.
                 services.AddSse(options =>
                 {
                     options.WriteTimeout = TimeSpan.FromMinutes(2);
