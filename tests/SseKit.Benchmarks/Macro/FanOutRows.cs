@@ -11,7 +11,7 @@ internal static class FanOutRows
     {
         foreach (var subscribers in (int[])[1000, 5000])
         {
-            yield return FanOut($"burst-{subscribers}", $"Bursts of {Burst} events to {subscribers} subscribers", subscribers, Burst, 500_000 / Burst / subscribers,
+            yield return FanOut($"burst-{subscribers}", $"Bursts of {Burst} events to {subscribers} subscribers", subscribers, Burst, 2_000_000 / Burst / subscribers,
             [
                 new("CPU ÷ Channel + TypedResults", "SseKit", 0, "Channel + TypedResults", subscribers == 1000 ? 0.35 : 0.25),
                 new("CPU ÷ nchan", "SseKit", 0, "nchan", 0.05),
@@ -29,10 +29,15 @@ internal static class FanOutRows
         }
     }
 
-    public static double[] Deliver(Subscribers client, int subscribers, int burst, int times, Action<int> publish, Func<(double Cpu, double Allocated)> usage)
+    public static double[] Deliver(PeerProcess server, string path, Subscribers client, int subscribers, int burst, int times) =>
+        Deliver(client, subscribers, burst, times, count => server.Publish(path, count), server.Usage, () => server.Calm());
+
+    private static double[] Deliver(
+        Subscribers client, int subscribers, int burst, int times, Action<int> publish, Func<(double Cpu, double Allocated)> usage, Action? calm = null)
     {
         var total = client.Total;
         Publish(2);
+        calm?.Invoke();
         var before = usage();
         Publish(times);
         var after = usage();
@@ -66,7 +71,7 @@ internal static class FanOutRows
 
                 var server = servers.Get("nchan", () => new Nchan());
                 using var client = Open(server.Port, "/nchan/topic");
-                return [Deliver(client, subscribers, burst, times, server.Publish, () => (server.Cpu(), 0))[0], double.NaN];
+                return [Deliver(client, subscribers, burst, Math.Max(1, times / 4), server.Publish, () => (server.Cpu(), 0))[0], double.NaN];
             }),
             new Variant("better-sse", () =>
             {
@@ -78,7 +83,7 @@ internal static class FanOutRows
                 var server = servers.Get("better-sse", () => BetterSse.Start());
                 server.Settle();
                 using var client = Open(server.Port, "/");
-                return [Deliver(client, subscribers, burst, times, count => server.Publish("", count), server.Usage)[0], double.NaN];
+                return [Deliver(client, subscribers, burst, Math.Max(1, times / 4), count => server.Publish("", count), server.Usage)[0], double.NaN];
             }),
         ], bars, servers.Dispose);
 
@@ -87,28 +92,23 @@ internal static class FanOutRows
             var server = servers.Get(variant, () =>
             {
                 var started = PeerProcess.Dotnet();
-
                 Warm(started, path, subscribers, burst, Math.Max(2, times / 2));
                 return started;
             });
             server.Settle();
             using var client = Open(server.Port, $"/{path}/topic");
-            return Deliver(client, subscribers, burst, times, count => server.Publish(path, count), server.Usage);
+            return Deliver(server, path, client, subscribers, burst, times);
         });
 
         Subscribers Open(int port, string path) => FanOutRows.Open(port, path, subscribers);
     }
 
-    /// <summary>Until the runtime has compiled for the last time what it found hot: it looks every 100 ms, and compiles on the server's time.</summary>
-    public static void Warm(PeerProcess server, string path, int subscribers, int burst, int times)
+    public static void Warm(PeerProcess server, string path, int subscribers, int burst, int times) => server.Warm(() =>
     {
+        server.Settle();
         using var client = Open(server.Port, $"/{path}/topic", subscribers);
-        for (var warm = 0; warm < 8; warm++)
-        {
-            Deliver(client, subscribers, burst, times, count => server.Publish(path, count), server.Usage);
-            Thread.Sleep(150);
-        }
-    }
+        Deliver(server, path, client, subscribers, burst, times);
+    });
 
     public static Subscribers Open(int port, string path, int subscribers)
     {

@@ -36,7 +36,7 @@ internal static class GrowthRows
             });
             server.Settle();
             using var client = FanOutRows.Open(server.Port, "/ssekit/topic", subscribers);
-            return FanOutRows.Deliver(client, subscribers, burst, times, count => server.Publish("ssekit", count), server.Usage);
+            return FanOutRows.Deliver(server, "ssekit", client, subscribers, burst, times);
         });
     }
 

@@ -40,12 +40,14 @@ internal static class IdleRows
             Thread.Sleep(TimeSpan.FromSeconds(KeepAliveSeconds * 2.2));
         }
 
+        server.Calm();
         server.Settle();
         var empty = server.Memory();
         using var client = Open(server, path, Connections);
 
         // The first keep-alives are those in which all is compiled and every connection has its buffers.
         Thread.Sleep(TimeSpan.FromSeconds(KeepAliveSeconds * 1.5));
+        server.Calm();
         var (usage, comments, started) = (server.Usage(), client.Comments, Stopwatch.GetTimestamp());
         Thread.Sleep(TimeSpan.FromSeconds(KeepAliveSeconds));
         var (after, kept) = (server.Usage(), (double)client.Comments - comments);

@@ -14,11 +14,11 @@ internal static class MiddlewareRows
         var server = new Lazy<PeerProcess>(() =>
         {
             var started = PeerProcess.Dotnet("--watched");
-            for (var warm = 0; warm < 5; warm++)
+            started.Warm(() =>
             {
                 Measure(started, "/plain", requests / 4);
                 Measure(started, "/watched", requests / 4);
-            }
+            });
 
             return started;
         });

@@ -15,20 +15,29 @@ internal sealed record Bar(string What, string Ours, int Metric, string? Peer, d
 /// <summary>What is measured side by side: its variants take turns in each round, and ratios are taken within a round.</summary>
 internal sealed class Row(string name, string title, Metric[] metrics, Variant[] variants, Bar[] bars, Action? end = null, int turnsPerRound = 1, int mostRounds = int.MaxValue, bool rotate = true)
 {
+    // Between two places on a die it is less than this, from a die to another more.
+    private const double FarApart = 2.5;
+
     private readonly Dictionary<string, List<double[]>> _results = variants.ToDictionary(variant => variant.Name, _ => new List<double[]>());
     private readonly Dictionary<string, string> _notes = [];
+    private int _again;
 
     public string Name => name;
 
     public void Run(int rounds)
     {
+        var turns = Math.Min(rounds, mostRounds) * turnsPerRound;
         try
         {
-            for (var round = 0; round < Math.Min(rounds, mostRounds) * turnsPerRound; round++)
+            for (var turn = 0; turn < turns; turn++)
             {
-                for (var turn = 0; turn < variants.Length; turn++)
+                while (!TakeTurn(rotate ? turn : 0) && _again < turns)
                 {
-                    Measure(variants[rotate ? (turn + round) % variants.Length : turn]);
+                    _again++;
+                    foreach (var results in _results.Values.Where(results => results.Count > turn))
+                    {
+                        results.RemoveAt(turn);
+                    }
                 }
             }
         }
@@ -36,6 +45,21 @@ internal sealed class Row(string name, string title, Metric[] metrics, Variant[]
         {
             end?.Invoke();
         }
+    }
+
+    /// <summary>Measures each variant once; false when the machine was not the same for all of them.</summary>
+    private bool TakeTurn(int first)
+    {
+        var distances = new List<double>();
+        for (var i = 0; i < variants.Length; i++)
+        {
+            distances.Add(CoreDistance.Measure());
+            Measure(variants[(first + i) % variants.Length]);
+        }
+
+        distances.Add(CoreDistance.Measure());
+        Console.Error.WriteLine($"{name} · cores apart: {string.Join(" · ", distances.Select(distance => Text(distance, "0")))} ns");
+        return distances.Max() < distances.Min() * FarApart;
     }
 
     private void Measure(Variant variant)
@@ -84,6 +108,11 @@ internal sealed class Row(string name, string title, Metric[] metrics, Variant[]
             var sign = bar.AtLeast ? "≥" : "≤";
             var verdict = ratios.Count == 0 ? "not measured" : (bar.AtLeast ? median >= bar.Limit : median <= bar.Limit) ? "met" : "**not met**";
             text.AppendLine(CultureInfo.InvariantCulture, $"- {bar.What}: {Spread(ratios, "0.00")}, bar {sign} {bar.Limit}: {verdict}");
+        }
+
+        if (_again > 0)
+        {
+            text.AppendLine(CultureInfo.InvariantCulture, $"- {_again} turns were taken again: the host had moved the cores from or to each other");
         }
 
         return text.ToString();

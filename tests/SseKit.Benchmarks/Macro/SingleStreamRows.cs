@@ -10,9 +10,8 @@ internal static class SingleStreamRows
 
     public static IEnumerable<Row> All(bool quick)
     {
-        // Short turns and many of them: what else happens on the machine then hits all variants alike.
-        var n = 400_000;
-        var turns = quick ? 10 : 5;
+        var n = quick ? 400_000 : 1_600_000;
+        const int turns = 3;
         yield return Stream("text64", "One stream, 64 B text, source always ready", Content.Texts(64), n, turns,
         [
             new("events/s ÷ TypedResults", "SseKit", 0, "TypedResults", 3, AtLeast: true),
@@ -20,7 +19,7 @@ internal static class SingleStreamRows
             new("B/event", "SseKit", 2, null, 1),
             new("stretch: events/s ÷ pre-encoded", "SseKit", 0, "bare Kestrel", 0.5, AtLeast: true),
         ]);
-        yield return Stream("text512", "One stream, 512 B text, source always ready", Content.Texts(512), n / 2, turns,
+        yield return Stream("text512", "One stream, 512 B text, source always ready", Content.Texts(512), n / 4, turns,
             [new("events/s ÷ TypedResults", "SseKit", 0, "TypedResults", 1.3, AtLeast: true)]);
         yield return Stream("json", "One stream, typed JSON with source generation", [.. Enumerable.Range(0, Content.Period).Select(Content.Json)], n / 2, turns,
         [
@@ -51,14 +50,11 @@ internal static class SingleStreamRows
             var server = servers.Get(variant, () =>
             {
                 var started = PeerProcess.Dotnet();
-
-                // Until the runtime has compiled for the last time what it found hot: it looks every 100 ms.
-                for (var warm = 0; warm < 8; warm++)
+                started.Warm(() =>
                 {
+                    Run(started, path, n / 2, empty: true);
                     Run(started, path, n / 2, empty: false);
-                    Thread.Sleep(50);
-                }
-
+                });
                 return started;
             });
             var empty = Run(server, path, n, empty: true);

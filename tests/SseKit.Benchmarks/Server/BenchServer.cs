@@ -74,6 +74,9 @@ internal static class BenchServer
                     Collect();
                     Answer(ResidentBytes(), GC.GetTotalMemory(forceFullCollection: false));
                     break;
+                case "calm":
+                    Answer(await CompilerCalmAsync());
+                    break;
                 case "position":
                     Console.Out.WriteLine(await topics.GetPositionAsync(Topic));
                     break;
@@ -143,6 +146,21 @@ internal static class BenchServer
         }
 
         return (long)(Stopwatch.GetElapsedTime(started).TotalNanoseconds / Count);
+    }
+
+    /// <summary>Waits until the runtime compiles nothing any more, which it does in the background, and tells how many methods it has compiled.</summary>
+    private static async Task<long> CompilerCalmAsync()
+    {
+        long compiled;
+        do
+        {
+            // It looks for what became hot 100 ms after it last met something new.
+            compiled = JitInfo.GetCompiledMethodCount();
+            await Task.Delay(250);
+        }
+        while (compiled != JitInfo.GetCompiledMethodCount());
+
+        return compiled;
     }
 
     private static void Collect()
