@@ -12,7 +12,7 @@ internal sealed partial class EventStream
     private ExecutionContext? _executionContext;
     private bool _awaitsSource;
     private LoopStep _outcome;
-    private ValueTask<bool> _outcomeFlush;
+    private Task<bool>? _outcomeFlush;
 
     private enum LoopStep
     {
@@ -127,12 +127,13 @@ internal sealed partial class EventStream
     {
         try
         {
-            _outcome = GoOn(out _outcomeFlush);
+            _outcome = GoOn(out var flush);
+            _outcomeFlush = _outcome == LoopStep.AwaitFlush ? flush.AsTask() : null;
         }
         catch (Exception exception)
         {
             // To be thrown in the loop.
-            (_outcome, _outcomeFlush) = (LoopStep.AwaitFlush, new ValueTask<bool>(Task.FromException<bool>(exception)));
+            (_outcome, _outcomeFlush) = (LoopStep.AwaitFlush, Task.FromException<bool>(exception));
         }
 
         _executionContext = ExecutionContext.Capture();
@@ -155,8 +156,8 @@ internal sealed partial class EventStream
             return GoOn(out flush);
         }
 
-        (var outcome, flush) = (_outcome, _outcomeFlush);
-        (_outcome, _outcomeFlush) = (LoopStep.GoOn, default);
+        (var outcome, flush) = (_outcome, _outcomeFlush is { } task ? new ValueTask<bool>(task) : default);
+        (_outcome, _outcomeFlush) = (LoopStep.GoOn, null);
         return outcome;
     }
 }

@@ -13,7 +13,13 @@ internal abstract class KeepAliveMember
     }
 
     /// <summary>Where the wheel has put it; the wheel's business.</summary>
-    internal (int Slot, int Index) Planned;
+    internal int Slot;
+
+    /// <summary>Who is in the same slot behind it; the wheel's business.</summary>
+    internal KeepAliveMember? Next;
+
+    /// <summary>Who is in the same slot before it; the wheel's business.</summary>
+    internal KeepAliveMember? Previous;
 
     /// <summary>By how many ticks it was put there too early; the wheel's business.</summary>
     internal int Early;

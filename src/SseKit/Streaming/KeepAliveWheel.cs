@@ -21,7 +21,7 @@ internal sealed class KeepAliveWheel
     private readonly TimeSpan _tickLength;
     private readonly long _interval;
     private readonly long _tick;
-    private readonly KeepAliveMember?[][] _slots;
+    private readonly KeepAliveMember?[] _slots;
     private readonly int[] _counts;
     private ITimer? _timer;
     private long _started;
@@ -37,8 +37,7 @@ internal sealed class KeepAliveWheel
         _tick = Math.Max(1, _interval / slots);
 
         // One more than an interval has, so that "an interval from now" is never the slot that is being served.
-        _slots = new KeepAliveMember?[slots + 1][];
-        Array.Fill(_slots, []);
+        _slots = new KeepAliveMember?[slots + 1];
         _counts = new int[slots + 1];
     }
 
@@ -106,10 +105,9 @@ internal sealed class KeepAliveWheel
 
     private void Serve(long slot)
     {
-        // From the last to the first, which moves nobody; and whoever is served goes into another slot.
-        while (_counts[slot] > 0)
+        // Whoever is served goes into another slot.
+        while (_slots[slot] is { } member)
         {
-            var member = _slots[slot][_counts[slot] - 1]!;
             Unlink(member);
             if (DueTick(member.LastWrite) - member.Early > _turned)
             {
@@ -170,26 +168,34 @@ internal sealed class KeepAliveWheel
     private void Link(KeepAliveMember member, long tick)
     {
         var slot = (int)(tick % _slots.Length);
-        var count = _counts[slot]++;
-        if (count == _slots[slot].Length)
+        _counts[slot]++;
+        (member.Slot, member.Next, member.Previous) = (slot, _slots[slot], null);
+        if (_slots[slot] is { } next)
         {
-            Array.Resize(ref _slots[slot], Math.Max(SmallestShare, count * 2));
+            next.Previous = member;
         }
 
-        _slots[slot][count] = member;
-        member.Planned = (slot, count);
+        _slots[slot] = member;
     }
 
     private void Unlink(KeepAliveMember member)
     {
-        var (slot, index) = member.Planned;
-        var members = _slots[slot];
-        var last = members[--_counts[slot]]!;
-        members[_counts[slot]] = null;
-        if (last != member)
+        _counts[member.Slot]--;
+        if (member.Previous is { } previous)
         {
-            members[index] = last;
-            last.Planned = (slot, index);
+            previous.Next = member.Next;
         }
+        else
+        {
+            _slots[member.Slot] = member.Next;
+        }
+
+        if (member.Next is { } next)
+        {
+            next.Previous = member.Previous;
+        }
+
+        // Who has left, and is held by a source that does not end, is not to hold others.
+        (member.Next, member.Previous) = (null, null);
     }
 }

@@ -222,7 +222,15 @@ internal static class KeepAliveInside
     {
         lock (GateOf(wheel))
         {
-            return [.. SlotsOf(wheel).SelectMany(slot => slot).OfType<KeepAliveMember>()];
+            return [.. SlotsOf(wheel).SelectMany(ChainOf)];
+        }
+    }
+
+    private static IEnumerable<KeepAliveMember> ChainOf(KeepAliveMember? first)
+    {
+        for (var member = first; member is not null; member = member.Next)
+        {
+            yield return member;
         }
     }
 
@@ -236,7 +244,7 @@ internal static class KeepAliveInside
     private static extern ref readonly Lock GateOf(KeepAliveWheel wheel);
 
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_slots")]
-    private static extern ref readonly KeepAliveMember?[][] SlotsOf(KeepAliveWheel wheel);
+    private static extern ref readonly KeepAliveMember?[] SlotsOf(KeepAliveWheel wheel);
 }
 
 /// <summary>A clock that counts its timers.</summary>

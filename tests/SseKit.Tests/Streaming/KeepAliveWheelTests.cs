@@ -208,6 +208,10 @@ public class KeepAliveWheelTests
         Assert.Single(leaves.Due);
         Assert.Equal(3, stays.Due.Count);
         Assert.Equal([stays], wheel.Members());
+
+        // It may be held for long by a source that does not end.
+        Assert.Null(leaves.Next);
+        Assert.Null(leaves.Previous);
     }
 
     [Fact]
