@@ -13,7 +13,7 @@ internal sealed record Variant(string Name, Func<double[]?> Measure);
 internal sealed record Bar(string What, string Ours, int Metric, string? Peer, double Limit, bool AtLeast = false, int? PeerMetric = null);
 
 /// <summary>What is measured side by side: its variants take turns in each round, and ratios are taken within a round.</summary>
-internal sealed class Row(string name, string title, Metric[] metrics, Variant[] variants, Bar[] bars, Action? end = null, int turnsPerRound = 1, int mostRounds = int.MaxValue, bool rotate = true)
+internal sealed class Row(string name, string title, Metric[] metrics, Variant[] variants, Bar[] bars, Action? end = null, int turnsPerRound = 1, int mostRounds = int.MaxValue, bool rotate = true, bool again = false)
 {
     // Between two places on a die it is less than this, from a die to another more.
     private const double FarApart = 2.5;
@@ -31,7 +31,7 @@ internal sealed class Row(string name, string title, Metric[] metrics, Variant[]
         {
             for (var turn = 0; turn < turns; turn++)
             {
-                while (!TakeTurn(rotate ? turn : 0) && _again < turns)
+                while (!TakeTurn(rotate ? turn : 0) && again && _again < turns)
                 {
                     _again++;
                     foreach (var results in _results.Values.Where(results => results.Count > turn))

@@ -40,16 +40,17 @@ internal static class SingleStreamRows
         return new Row(name, title, Metrics,
         [
             Variant("SseKit", "ssekit"),
+            .. wait ? [Variant("SseKit, WriteTimeout infinite", "ssekit", "--write-timeout-infinite")] : Array.Empty<Variant>(),
             Variant("TypedResults", "typed"),
             Variant("tutorial loop", "loop"),
             Variant(limit, "bare"),
-        ], bars, servers.Dispose, turns);
+        ], bars, servers.Dispose, turns, again: true);
 
-        Variant Variant(string variant, string path) => new(variant, () =>
+        Variant Variant(string variant, string path, params string[] settings) => new(variant, () =>
         {
             var server = servers.Get(variant, () =>
             {
-                var started = PeerProcess.Dotnet();
+                var started = PeerProcess.Dotnet(settings);
                 started.Warm(() =>
                 {
                     Run(started, path, n / 2, empty: true);

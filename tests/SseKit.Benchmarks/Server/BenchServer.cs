@@ -34,6 +34,10 @@ internal static class BenchServer
             options.KeepAliveInterval = TimeSpan.FromSeconds(Setting(args, "--keep-alive", 15));
             options.MaxEventsPerTopic = Setting(args, "--ring", 1_000);
             options.MaxBytesPerTopic = 1L << 30;
+            if (args.Contains("--write-timeout-infinite"))
+            {
+                options.WriteTimeout = Timeout.InfiniteTimeSpan;
+            }
         });
 
         var app = builder.Build();
