@@ -172,9 +172,9 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
             _host.KeepAlive.Add(this, _settings.KeepAliveInterval);
         }
 
-        _serverRate = ServerDataRate.Suspend(_context, _host.Options.WriteTimeout);
         try
         {
+            _serverRate = ServerDataRate.Suspend(_context, _host.Options.WriteTimeout);
             _source = open(_host, _sourceStop.Token);
 
             // Or else the stream would hold on to the result, and to all that it was made of.
@@ -263,7 +263,6 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
             }
 
             await LetGoAsync(_source);
-            ServerDataRate.Resume(_context, _serverRate, _host.Options.WriteTimeout);
             _host.Streams.Leave(place);
             _host.Metrics.Closed(Route, counted, _host.Time.GetElapsedTime(opened), reason);
             _stopGrace?.Dispose();
@@ -271,6 +270,8 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
             {
                 StopCutOff.Later(_context, StopGrace);
             }
+
+            ServerDataRate.Resume(_context, _serverRate, _host.Options.WriteTimeout);
         }
     }
 

@@ -73,7 +73,9 @@ internal static class Lines
 
         var span = buffer.GetSpan(field.Length + text.Length + end.Length);
         var line = span[field.Length..^end.Length];
-        if (!Encoding.UTF8.TryGetBytes(text, line, out var length) || line[..length].ContainsAny((byte)'\r', (byte)'\n'))
+        var length = text.Length;
+        if (!PrintableAscii.TryCopy(text, line)
+            && (!Encoding.UTF8.TryGetBytes(text, line, out length) || line[..length].ContainsAny((byte)'\r', (byte)'\n')))
         {
             return false;
         }

@@ -16,6 +16,11 @@ internal static class CoreDistance
     /// <summary>Nanoseconds for a cache line to another core and back, now.</summary>
     public static double Measure()
     {
+        if (Environment.ProcessorCount == 1)
+        {
+            return 0;
+        }
+
         Volatile.Write(ref s_ball, 0);
         var other = new Thread(static () =>
         {

@@ -42,18 +42,22 @@ internal sealed class PeerProcess : IDisposable
     public double Calm() => Ask("calm")[0];
 
     /// <summary>Does the work again and again until it gives the runtime nothing more to compile, which happens in stages.</summary>
-    public void Warm(Action work)
+    /// <param name="work">The work.</param>
+    /// <param name="atLeast">How often at least: what is run less often than 30 times is not yet hot.</param>
+    public void Warm(Action work, int atLeast = 4)
     {
-        const int MostTimes = 25;
+        const int MostTimes = 40;
         var compiled = Calm();
         for (var i = 0; i < MostTimes; i++)
         {
             work();
-            if (compiled == (compiled = Calm()) && i > 2)
+            if (compiled == (compiled = Calm()) && i + 1 >= atLeast)
             {
                 return;
             }
         }
+
+        Console.Error.WriteLine("The runtime still compiles; measured all the same.");
     }
 
     public double[] Ask(string command) => Numbers(AskText(command));

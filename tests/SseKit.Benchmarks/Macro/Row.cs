@@ -21,6 +21,7 @@ internal sealed class Row(string name, string title, Metric[] metrics, Variant[]
     private readonly Dictionary<string, List<double[]>> _results = variants.ToDictionary(variant => variant.Name, _ => new List<double[]>());
     private readonly Dictionary<string, string> _notes = [];
     private int _again;
+    private int _kept;
 
     public string Name => name;
 
@@ -31,8 +32,14 @@ internal sealed class Row(string name, string title, Metric[] metrics, Variant[]
         {
             for (var turn = 0; turn < turns; turn++)
             {
-                while (!TakeTurn(rotate ? turn : 0) && again && _again < turns)
+                while (!TakeTurn(rotate ? turn : 0))
                 {
+                    if (_again == turns)
+                    {
+                        _kept++;
+                        break;
+                    }
+
                     _again++;
                     foreach (var results in _results.Values.Where(results => results.Count > turn))
                     {
@@ -53,13 +60,13 @@ internal sealed class Row(string name, string title, Metric[] metrics, Variant[]
         var distances = new List<double>();
         for (var i = 0; i < variants.Length; i++)
         {
-            distances.Add(CoreDistance.Measure());
+            distances.Add(again ? CoreDistance.Measure() : 0);
             Measure(variants[(first + i) % variants.Length]);
         }
 
-        distances.Add(CoreDistance.Measure());
+        distances.Add(again ? CoreDistance.Measure() : 0);
         Console.Error.WriteLine($"{name} · cores apart: {string.Join(" · ", distances.Select(distance => Text(distance, "0")))} ns");
-        return distances.Max() < distances.Min() * FarApart;
+        return distances.Max() <= distances.Min() * FarApart;
     }
 
     private void Measure(Variant variant)
@@ -112,7 +119,7 @@ internal sealed class Row(string name, string title, Metric[] metrics, Variant[]
 
         if (_again > 0)
         {
-            text.AppendLine(CultureInfo.InvariantCulture, $"- {_again} turns were taken again: the host had moved the cores from or to each other");
+            text.AppendLine(CultureInfo.InvariantCulture, $"- taken again since the cores had moved from or to each other: {_again}; kept though they had: {_kept}");
         }
 
         return text.ToString();

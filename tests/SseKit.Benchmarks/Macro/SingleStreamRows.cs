@@ -11,7 +11,7 @@ internal static class SingleStreamRows
     public static IEnumerable<Row> All(bool quick)
     {
         var n = quick ? 400_000 : 1_600_000;
-        const int turns = 3;
+        const int turns = 2;
         yield return Stream("text64", "One stream, 64 B text, source always ready", Content.Texts(64), n, turns,
         [
             new("events/s ÷ TypedResults", "SseKit", 0, "TypedResults", 3, AtLeast: true),
@@ -53,9 +53,9 @@ internal static class SingleStreamRows
                 var started = PeerProcess.Dotnet(settings);
                 started.Warm(() =>
                 {
-                    Run(started, path, n / 2, empty: true);
-                    Run(started, path, n / 2, empty: false);
-                });
+                    Run(started, path, n / 8, empty: true);
+                    Run(started, path, n / 8, empty: false);
+                }, atLeast: 16);
                 return started;
             });
             var empty = Run(server, path, n, empty: true);

@@ -1,7 +1,6 @@
 using System.Diagnostics.Metrics;
 using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
 using SseKit.Diagnostics;
@@ -118,11 +117,7 @@ public sealed partial class MetricsTests
         var flood = Enumerable.Repeat(new SseEvent(new string('x', 1024 * 1024)), 16);
         await using var app = await TestApp.StartAsync(
             web => web.MapGet("/", () => new EventSourceResult(flood.ToAsyncEnumerable())),
-            services: services =>
-            {
-                services.Configure<KestrelServerOptions>(kestrel => kestrel.Limits.MinResponseDataRate = null);
-                services.Configure<SseOptions>(options => options.WriteTimeout = TimeSpan.FromMinutes(2));
-            },
+            services: services => services.Configure<SseOptions>(options => options.WriteTimeout = TimeSpan.FromMinutes(2)),
             time: _time);
         using var readings = new Readings(app.Web);
         using var stalled = await RawClient.ConnectAsync(app.Port, receiveBuffer: 4096);
