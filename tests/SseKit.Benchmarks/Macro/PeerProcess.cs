@@ -43,10 +43,10 @@ internal sealed class PeerProcess : IDisposable
 
     /// <summary>Does the work again and again until it gives the runtime nothing more to compile, which happens in stages.</summary>
     /// <param name="work">The work.</param>
-    /// <param name="atLeast">How often at least: what is run less often than 30 times is not yet hot.</param>
+    /// <param name="atLeast">How often at least: what the runtime sees less often than 30 times is not yet hot.</param>
     public void Warm(Action work, int atLeast = 4)
     {
-        const int MostTimes = 40;
+        const int MostTimes = 16;
         var compiled = Calm();
         for (var i = 0; i < MostTimes; i++)
         {

@@ -55,7 +55,7 @@ internal static class SingleStreamRows
                 {
                     Run(started, path, n / 8, empty: true);
                     Run(started, path, n / 8, empty: false);
-                }, atLeast: 16);
+                }, atLeast: 6);
                 return started;
             });
             var empty = Run(server, path, n, empty: true);
