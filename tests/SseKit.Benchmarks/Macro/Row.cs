@@ -60,13 +60,21 @@ internal sealed class Row(string name, string title, Metric[] metrics, Variant[]
         var distances = new List<double>();
         for (var i = 0; i < variants.Length; i++)
         {
-            distances.Add(again ? CoreDistance.Measure() : 0);
+            Look();
             Measure(variants[(first + i) % variants.Length]);
         }
 
-        distances.Add(again ? CoreDistance.Measure() : 0);
-        Console.Error.WriteLine($"{name} · cores apart: {string.Join(" · ", distances.Select(distance => Text(distance, "0")))} ns");
-        return distances.Max() <= distances.Min() * FarApart;
+        Look();
+        return !again || distances.Max() <= distances.Min() * FarApart;
+
+        void Look()
+        {
+            if (again)
+            {
+                distances.Add(CoreDistance.Measure());
+                Console.Error.WriteLine($"{name} · cores apart: {Text(distances[^1], "0")} ns");
+            }
+        }
     }
 
     private void Measure(Variant variant)
