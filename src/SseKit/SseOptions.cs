@@ -71,8 +71,8 @@ public sealed class SseOptions
     /// <summary>
     /// How long a client may leave what was sent to it unread before it is cut off (to the second). What waits for it is at most the server's
     /// response buffer (64 KiB in Kestrel) and 64 KiB of events, or one larger event. Over HTTP/1.1 it stands in for Kestrel's
-    /// <c>MinResponseDataRate</c>, whose patience may end after 5 s; over HTTP/2 and HTTP/3 both hold. On Linux a peer that vanished is found out after the same time. Default
-    /// 30 s; 1 s to 1 hour, or <see cref="Timeout.InfiniteTimeSpan"/>, which leaves it all to the server.
+    /// <c>MinResponseDataRate</c>, whose patience may end after 5 s; over HTTP/2 and HTTP/3 both hold. On Linux a peer that vanished is found
+    /// out after the same time. Default 30 s; 1 s to 1 hour, or <see cref="Timeout.InfiniteTimeSpan"/>, which leaves it all to the server.
     /// </summary>
     public TimeSpan WriteTimeout { get; set; } = TimeSpan.FromSeconds(30);
 

@@ -169,7 +169,7 @@ internal sealed class KeepAliveWheel
     {
         var slot = (int)(tick % _slots.Length);
         _counts[slot]++;
-        (member.Slot, member.Next, member.Previous) = (slot, _slots[slot], null);
+        (member.Slot, member.Next) = (slot, _slots[slot]);
         if (_slots[slot] is { } next)
         {
             next.Previous = member;
