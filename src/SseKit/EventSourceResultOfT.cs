@@ -62,8 +62,9 @@ public sealed class EventSourceResult<T> : EventSourceResult, IEndpointMetadataP
                 new MappedItems<string?>(texts, text => new SseEvent(text, eventType), host.Json, stop),
             IAsyncEnumerable<byte[]?> bytes => (_, host, stop) =>
                 new MappedItems<byte[]?>(bytes, utf8 => SseEvent.Utf8(utf8) with { EventType = eventType }, host.Json, stop),
+            _ when jsonTypeInfo is not null => (_, _, stop) => new JsonItems<T>(items, eventType, jsonTypeInfo, json: null, stop),
             _ => (_, host, stop) => new JsonItems<T>(
-                items, eventType, jsonTypeInfo ?? (JsonTypeInfo<T>)host.Json.GetTypeInfo(typeof(T)), given: jsonTypeInfo is not null, stop),
+                items, eventType, GeneratedJson.Of((JsonTypeInfo<T>)host.Json.GetTypeInfo(typeof(T))), host.Json, stop),
         };
     }
 

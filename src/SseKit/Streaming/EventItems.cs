@@ -22,8 +22,8 @@ internal sealed class MappedItems<T>(IAsyncEnumerable<T> items, Func<T, SseEvent
 }
 
 /// <summary>Values as JSON by one contract, without a box for each.</summary>
-internal sealed class JsonItems<T>(IAsyncEnumerable<T> items, string? eventType, JsonTypeInfo<T> contract, bool given, CancellationToken cancellationToken)
+internal sealed class JsonItems<T>(IAsyncEnumerable<T> items, string? eventType, JsonTypeInfo<T> contract, JsonSerializerOptions? json, CancellationToken cancellationToken)
     : ItemSource<T>(items, cancellationToken)
 {
-    public override void Write(FrameBuffer buffer) => EventFrame.WriteJson(buffer, eventType, Current, contract, given);
+    public override void Write(FrameBuffer buffer) => EventFrame.WriteJson(buffer, eventType, Current, contract, json);
 }

@@ -28,9 +28,9 @@ internal static class EventFrame
     }
 
     /// <summary>A value as an event with JSON as its data.</summary>
-    public static void WriteJson<T>(FrameBuffer buffer, string? eventType, T value, JsonTypeInfo<T> contract, bool given)
+    public static void WriteJson<T>(FrameBuffer buffer, string? eventType, T value, JsonTypeInfo<T> contract, JsonSerializerOptions? options)
     {
-        JsonText.Write(buffer, eventType, value, contract, given);
+        JsonText.Write(buffer, eventType, value, contract, options);
         WriteEnd(buffer, id: null);
     }
 

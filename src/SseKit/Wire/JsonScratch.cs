@@ -8,6 +8,9 @@ namespace SseKit.Wire;
 [SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "The writer holds nothing but this buffer.")]
 internal sealed class JsonScratch : IBufferWriter<byte>
 {
+    // The serializer's own. A method that was generated looks at no depth and leaves a value that holds itself to the writer, whose own is 1,000.
+    private const int DefaultDepth = 64;
+
     [ThreadStatic]
     private static JsonScratch? t_spare;
 
@@ -67,7 +70,7 @@ internal sealed class JsonScratch : IBufferWriter<byte>
             IndentCharacter = options.IndentCharacter,
             IndentSize = options.IndentSize,
             NewLine = options.NewLine,
-            MaxDepth = options.MaxDepth,
+            MaxDepth = options.MaxDepth > 0 ? options.MaxDepth : DefaultDepth,
             SkipValidation = true,
         });
     }

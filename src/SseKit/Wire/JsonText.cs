@@ -17,18 +17,18 @@ internal static class JsonText
     /// <param name="eventType">The event's type.</param>
     /// <param name="value">The value.</param>
     /// <param name="contract">The contract of its declared type.</param>
-    /// <param name="given">Whether the user named the contract; then it is used for derived values too, whose own its context may not hold.</param>
-    public static void Write<T>(FrameBuffer buffer, string? eventType, T value, JsonTypeInfo<T> contract, bool given)
+    /// <param name="options">The app's, which have contracts for derived values too. Null where the user named one, whose context may hold no others.</param>
+    public static void Write<T>(FrameBuffer buffer, string? eventType, T value, JsonTypeInfo<T> contract, JsonSerializerOptions? options)
     {
         var json = Begin(buffer, eventType, retry: null, out var head);
-        var writer = json.Writer(contract.Options);
-        if (given || Fits(contract, value))
+        var writer = json.Writer(options ?? contract.Options);
+        if (options is null || Fits(contract, value))
         {
             JsonSerializer.Serialize(writer, value, contract);
         }
         else
         {
-            JsonSerializer.Serialize(writer, value, contract.Options.GetTypeInfo(value!.GetType()));
+            JsonSerializer.Serialize(writer, value, options.GetTypeInfo(value!.GetType()));
         }
 
         End(buffer, eventType, retry: null, json, head);

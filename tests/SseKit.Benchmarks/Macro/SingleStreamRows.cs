@@ -10,7 +10,8 @@ internal static class SingleStreamRows
 
     public static IEnumerable<Row> All(bool quick)
     {
-        var n = quick ? 400_000 : 1_600_000;
+        // A turn takes half a second or more: how the threads share the cores changes within tens of milliseconds, and with it the rate by two.
+        var n = quick ? 400_000 : 6_400_000;
         const int turns = 2;
         yield return Stream("text64", "One stream, 64 B text, source always ready", Content.Texts(64), n, turns,
         [
@@ -26,9 +27,9 @@ internal static class SingleStreamRows
             new("events/s ÷ TypedResults", "SseKit", 0, "TypedResults", 2.2, AtLeast: true),
             new("B/event", "SseKit", 2, null, 2),
         ], limit: "serializer on bare Kestrel");
-        yield return Stream("waits", "A source that waits before every event, 64 B text", Content.Texts(64), n / 4, turns,
+        yield return Stream("waits", "A source that waits before every event, 64 B text", Content.Texts(64), n / 4, 2 * turns,
             [new("events/s ÷ TypedResults", "SseKit", 0, "TypedResults", 1, AtLeast: true)], wait: true, limit: "awaits on bare Kestrel");
-        yield return Stream("h2c", "One stream over HTTP/2 without TLS, 64 B text, source always ready", Content.Texts(64), n, turns,
+        yield return Stream("h2c", "One stream over HTTP/2 without TLS, 64 B text, source always ready", Content.Texts(64), n / 2, turns,
             [new("events/s ÷ TypedResults", "SseKit", 0, "TypedResults", 1, AtLeast: true)], http2: true);
     }
 
@@ -53,8 +54,8 @@ internal static class SingleStreamRows
                 var started = PeerProcess.Dotnet(settings);
                 started.Warm(() =>
                 {
-                    Run(started, path, n / 8, empty: true);
-                    Run(started, path, n / 8, empty: false);
+                    Run(started, path, n / 32, empty: true);
+                    Run(started, path, n / 32, empty: false);
                 }, atLeast: 6);
                 return started;
             });

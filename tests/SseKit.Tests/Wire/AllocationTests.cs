@@ -36,7 +36,7 @@ public partial class AllocationTests
         });
 
         Assert.Equal(serializer, Allocated(frames => EventFrame.Write(frames, SseEvent.Json(order, AllocationJson.Default.Order), Encoded.WebJson)));
-        Assert.Equal(serializer, Allocated(frames => EventFrame.WriteJson(frames, "order", order, AllocationJson.Default.Order, given: true)));
+        Assert.Equal(serializer, Allocated(frames => EventFrame.WriteJson(frames, "order", order, AllocationJson.Default.Order, options: null)));
     }
 
     [Fact]
@@ -55,7 +55,7 @@ public partial class AllocationTests
             }
 
             EventFrame.Write(streams[i], "tick", Encoded.WebJson);
-            EventFrame.WriteJson(streams[i], "order", order, AllocationJson.Default.Order, given: true);
+            EventFrame.WriteJson(streams[i], "order", order, AllocationJson.Default.Order, options: null);
             Assert.True(IsDone(streams[i].FlushAsync()));
         }
 

@@ -146,7 +146,7 @@ public partial class JsonFrameTests
         for (var i = 0; i < 3; i++)
         {
             Assert.Throws<InvalidTimeZoneException>(() => EventFrame.Write(frames, bad, Encoded.WebJson));
-            Assert.Throws<InvalidTimeZoneException>(() => EventFrame.WriteJson(frames, "t", new Throwing(), Contract<Throwing>(), given: false));
+            Assert.Throws<InvalidTimeZoneException>(() => EventFrame.WriteJson(frames, "t", new Throwing(), Contract<Throwing>(), Encoded.WebJson));
             Assert.Equal(0, frames.Written.Length);
         }
 

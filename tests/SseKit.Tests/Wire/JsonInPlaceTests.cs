@@ -66,7 +66,7 @@ public partial class JsonInPlaceTests
         var expected = Encoding.UTF8.GetBytes($"event: note\ndata: {JsonSerializer.Serialize(note, Web)}\n\n");
         for (var before = 0; before < 1100; before++)
         {
-            foreach (var bytes in Encoded.ByEveryBuffer(before, frames => EventFrame.WriteJson(frames, "note", note, Contract<Note>(), given: false)))
+            foreach (var bytes in Encoded.ByEveryBuffer(before, frames => EventFrame.WriteJson(frames, "note", note, Contract<Note>(), Web)))
             {
                 Assert.Equal(expected, bytes);
             }
@@ -140,7 +140,7 @@ public partial class JsonInPlaceTests
             {
                 EventFrame.Write(frames, "first", Web);
                 Assert.Throws<InvalidTimeZoneException>(() => EventFrame.Write(frames, bad, Web));
-                Assert.Throws<InvalidTimeZoneException>(() => EventFrame.WriteJson(frames, "bad", throwing, Contract<Throwing>(), given: false));
+                Assert.Throws<InvalidTimeZoneException>(() => EventFrame.WriteJson(frames, "bad", throwing, Contract<Throwing>(), Web));
                 EventFrame.Write(frames, good, Web);
                 Assert.Throws<InvalidTimeZoneException>(() => EventFrame.Write(frames, bad, Web));
                 EventFrame.Write(frames, SseEvent.Json(new Note("é")), Relaxed);
