@@ -29,11 +29,11 @@ public sealed partial class GeneratedJsonTests
         ["key that is an enum"] = new Holds<Dictionary<Färbung, int>>(new() { [Färbung.Größer] = 1 }),
         ["any value"] = new Holds<object>(Text),
         ["converter of a type"] = new Holds<Converted>(new()),
-        ["converter of a property"] = new ConvertsProperty(Text),
+        ["converter of a member's property"] = new Holds<ConvertsProperty>(new(Text)),
         ["converter in a list"] = new Holds<List<Converted>>([new()]),
         ["converter in a dictionary"] = new Holds<Dictionary<string, Converted>>(new() { ["k"] = new() }),
         ["derived types"] = new Holds<Shape>(new Circle { Ümfang = 1 }),
-        ["members of no name"] = new Open { Rest = new() { ["é"] = JsonSerializer.SerializeToElement(Text) } },
+        ["members of no name"] = new Holds<Open>(new() { Rest = new() { ["é"] = JsonSerializer.SerializeToElement(Text) } }),
     };
 
     private static readonly string[] Qualify = ["plain", "nested", "struct"];
@@ -111,7 +111,7 @@ public sealed partial class GeneratedJsonTests
         await app.StartAsync(TestContext.Current.CancellationToken);
 
         Assert.Equal(
-            "data: {\"byGenerated\":true,\"text\":\"é<\"}\n\ndata: {\"name\":\"é<\",\"byGenerated\":false,\"text\":\"é<\"}\n\n",
+            "data: {\"byGenerated\":true,\"text\":\"é<\"}\n\ndata: {\"größe\":\"é<\",\"byGenerated\":false,\"text\":\"é<\"}\n\n",
             await app.GetTestClient().GetStringAsync("/", TestContext.Current.CancellationToken));
     }
 
@@ -182,7 +182,7 @@ public sealed partial class GeneratedJsonTests
 
     internal sealed class DerivedWitness : Witness
     {
-        public string Name { get; } = "é<";
+        public string Größe { get; } = "é<";
     }
 
     private sealed class UpperCase : JsonConverter<string>
@@ -214,9 +214,9 @@ public sealed partial class GeneratedJsonTests
     [JsonSerializable(typeof(Holds<Converted>), TypeInfoPropertyName = "HoldsConverted")]
     [JsonSerializable(typeof(Holds<List<Converted>>), TypeInfoPropertyName = "HoldsConvertedList")]
     [JsonSerializable(typeof(Holds<Dictionary<string, Converted>>), TypeInfoPropertyName = "HoldsConvertedByKey")]
-    [JsonSerializable(typeof(ConvertsProperty))]
+    [JsonSerializable(typeof(Holds<ConvertsProperty>), TypeInfoPropertyName = "HoldsConvertsProperty")]
     [JsonSerializable(typeof(Holds<Shape>), TypeInfoPropertyName = "HoldsShape")]
-    [JsonSerializable(typeof(Open))]
+    [JsonSerializable(typeof(Holds<Open>), TypeInfoPropertyName = "HoldsOpen")]
     [JsonSerializable(typeof(Loop))]
     [JsonSerializable(typeof(Witness))]
     private sealed partial class GeneratedContracts : JsonSerializerContext;
