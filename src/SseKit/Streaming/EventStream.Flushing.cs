@@ -6,30 +6,10 @@ namespace SseKit.Streaming;
 /// <summary>When a stream's bytes are handed to the server, and what it knows of the time by that.</summary>
 internal sealed partial class EventStream
 {
-    private bool IsFlushDue() => Now() - LastWrite > _host.FlushAfter;
+    private bool IsFlushDue() => _host.Now() - LastWrite > _host.FlushAfter;
 
-    /// <summary>
-    /// The time, give or take a few milliseconds. The precise clock costs a quarter of what a small event does: the system's is asked when the
-    /// coarse one, which moves every few milliseconds, has.
-    /// </summary>
-    private long Now()
-    {
-        if (!ReferenceEquals(_host.Time, TimeProvider.System))
-        {
-            return _host.Time.GetTimestamp();
-        }
-
-        var coarse = Environment.TickCount64;
-        if (coarse != _coarseTime)
-        {
-            (_coarseTime, _now) = (coarse, _host.Time.GetTimestamp());
-        }
-
-        return _now;
-    }
-
-    /// <summary>Flushes, unless <paramref name="flush"/> has to be awaited, and heeded, for that.</summary>
-    private bool TryFlush(out ValueTask<bool> flush)
+    /// <summary>Flushes, unless <paramref name="flush"/> has to be awaited for that.</summary>
+    private bool TryFlush(out ValueTask flush)
     {
         flush = FlushAsync();
         if (!flush.IsCompletedSuccessfully)
@@ -37,20 +17,12 @@ internal sealed partial class EventStream
             return false;
         }
 
-        Heed(flush.Result);
+        flush.GetAwaiter().GetResult();
         return true;
     }
 
-    private void Heed(bool isThere)
-    {
-        if (!isThere)
-        {
-            Wake(Wakes.Left);
-        }
-    }
-
-    /// <summary>Flushes; false when the client is gone.</summary>
-    private ValueTask<bool> FlushAsync()
+    /// <summary>Flushes, and notes if the client is gone.</summary>
+    private ValueTask FlushAsync()
     {
         if (_host.Metrics.CountsBytes)
         {
@@ -61,25 +33,32 @@ internal sealed partial class EventStream
         try
         {
             var flush = _out!.FlushAsync();
-            return flush.IsCompletedSuccessfully ? new(HasFlushed(flush.Result, began)) : WaitForFlushAsync(flush, began);
+            if (!flush.IsCompletedSuccessfully)
+            {
+                return WaitForFlushAsync(flush, began);
+            }
+
+            HasFlushed(flush.Result, began);
         }
         catch (Exception exception) when (IsOfLeaving(exception))
         {
-            return new(false);
+            Wake(Wakes.Left);
         }
+
+        return default;
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<bool> WaitForFlushAsync(ValueTask<FlushResult> flush, long began)
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    private async ValueTask WaitForFlushAsync(ValueTask<FlushResult> flush, long began)
     {
         FlushIsPending();
         try
         {
-            return HasFlushed(await flush, began);
+            HasFlushed(await flush, began);
         }
         catch (Exception exception) when (IsOfLeaving(exception))
         {
-            return false;
+            Wake(Wakes.Left);
         }
         finally
         {
@@ -90,9 +69,9 @@ internal sealed partial class EventStream
     // Some servers and wrappers say it this way.
     private static bool IsOfLeaving(Exception exception) => exception is IOException or OperationCanceledException;
 
-    private bool HasFlushed(FlushResult result, long began)
+    private void HasFlushed(FlushResult result, long began)
     {
-        LastWrite = Now();
+        LastWrite = _host.Now();
 
         // What the clock saw before this flush is no silence. Only a flush says so: a source may have nothing to send again and again.
         if (Has(Wakes.KeepAlive))
@@ -105,7 +84,10 @@ internal sealed partial class EventStream
             _host.Metrics.Flushed(Route, _host.Time.GetElapsedTime(began));
         }
 
-        return !result.IsCompleted && !result.IsCanceled;
+        if (result.IsCompleted || result.IsCanceled)
+        {
+            Wake(Wakes.Left);
+        }
     }
 
     private void FlushIsPending()

@@ -12,7 +12,7 @@ internal sealed partial class EventStream
     private ExecutionContext? _executionContext;
     private bool _awaitsSource;
     private LoopStep _outcome;
-    private Task<bool>? _outcomeFlush;
+    private Task? _outcomeFlush;
 
     private enum LoopStep
     {
@@ -37,9 +37,9 @@ internal sealed partial class EventStream
     /// Asks the source and writes what it has, until something is to be awaited. By itself, for in a method that awaits the compiler keeps little
     /// in registers, which a small event feels.
     /// </summary>
-    /// <param name="flush">With <see cref="LoopStep.AwaitFlush"/>: whether the client is still there, once it is over.</param>
+    /// <param name="flush">With <see cref="LoopStep.AwaitFlush"/>: what to await.</param>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private LoopStep GoOn(out ValueTask<bool> flush)
+    private LoopStep GoOn(out ValueTask flush)
     {
         flush = default;
         var source = _source!;
@@ -133,7 +133,7 @@ internal sealed partial class EventStream
         catch (Exception exception)
         {
             // To be thrown in the loop.
-            (_outcome, _outcomeFlush) = (LoopStep.AwaitFlush, Task.FromException<bool>(exception));
+            (_outcome, _outcomeFlush) = (LoopStep.AwaitFlush, Task.FromException(exception));
         }
 
         _executionContext = ExecutionContext.Capture();
@@ -149,14 +149,14 @@ internal sealed partial class EventStream
     }
 
     /// <summary>Goes on, unless that has been done already.</summary>
-    private LoopStep TakeOutcome(out ValueTask<bool> flush)
+    private LoopStep TakeOutcome(out ValueTask flush)
     {
         if (_outcome == LoopStep.GoOn)
         {
             return GoOn(out flush);
         }
 
-        (var outcome, flush) = (_outcome, _outcomeFlush is { } task ? new ValueTask<bool>(task) : default);
+        (var outcome, flush) = (_outcome, _outcomeFlush is { } task ? new ValueTask(task) : default);
         (_outcome, _outcomeFlush) = (LoopStep.GoOn, null);
         return outcome;
     }

@@ -60,8 +60,6 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
     private int _wakes;
     private long _flushStarted;
     private object? _last;
-    private long _coarseTime;
-    private long _now;
     private bool _sourceIsReady;
 
     private EventStream(HttpContext context, StreamHost host, StreamSettings settings)
@@ -92,6 +90,10 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
     private bool Stops => Has(Wakes.Stopping) || _host.Stopping.IsCancellationRequested;
 
     public string? Key { get; }
+
+    IDrained? IDrained.Earlier { get; set; }
+
+    IDrained? IDrained.Later { get; set; }
 
     public long Expires { get; }
 
@@ -125,12 +127,12 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
 
         var stream = new EventStream(context, host, settings);
         var stopping = host.Stopping.IsCancellationRequested;
-        if (stopping || host.Streams.TryEnter(stream) is not { } place)
+        if (stopping || !host.Streams.TryEnter(stream))
         {
             return stream.SendAwayAsync(stopping);
         }
 
-        return stream.RunAsync(place, open);
+        return stream.RunAsync(open);
     }
 
     public override void KeepAliveDue() => Wake(Wakes.KeepAlive);
@@ -154,12 +156,12 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
     }
 
     // One method for all that frames the pump: such methods are the larger part of what an idle stream holds in memory.
-    private async Task RunAsync(LinkedListNode<IDrained> place, Func<StreamHost, CancellationToken, FrameSource> open)
+    private async Task RunAsync(Func<StreamHost, CancellationToken, FrameSource> open)
     {
         var opened = LastWrite;
         var counted = _host.Metrics.Opened(Route, _resumes);
         var reason = Failed;
-        await using var left = _left.UnsafeRegister(static stream => ((EventStream)stream!).Wake(Wakes.Left), this);
+        var left = _left.UnsafeRegister(static stream => ((EventStream)stream!).Wake(Wakes.Left), this);
         if (_host.Stopping.IsCancellationRequested)
         {
             // It came in while the drain was already taking down who is there.
@@ -189,21 +191,16 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
                         break;
 
                     case LoopStep.BeginWithFrames:
-                        // Encoded before the response begins: if that fails, it is still a real HTTP error.
-                        var first = ScratchFrames.Rent();
-                        _source.Write(first);
-                        await BeginAsync();
-                        _out!.Write(first.Written);
-                        first.Return();
-                        if (IsFlushDueAfterFrames(_source, _out))
+                        await BeginWithFramesAsync();
+                        if (IsFlushDueAfterFrames(_source, _out!))
                         {
-                            Heed(await FlushAsync());
+                            await FlushAsync();
                         }
 
                         break;
 
                     case LoopStep.AwaitFlush:
-                        Heed(await flush);
+                        await flush;
                         break;
 
                     case LoopStep.AwaitSource:
@@ -214,7 +211,7 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
                                 Clear(Wakes.KeepAlive);
                                 _source.WriteKeepAlive(_out!);
                                 _host.Metrics.KeptAlive(Route);
-                                Heed(await FlushAsync());
+                                await FlushAsync();
                             }
 
                             (_awaitsSource, _executionContext) = (true, ExecutionContext.Capture());
@@ -262,8 +259,10 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
                 await QuietlyAsync(SayGoodbyeAsync());
             }
 
+            // What it has woken it wakes in vain from here on, and no disposal of it needs to be awaited.
+            left.Unregister();
             await LetGoAsync(_source);
-            _host.Streams.Leave(place);
+            _host.Streams.Leave(this);
             _host.Metrics.Closed(Route, counted, _host.Time.GetElapsedTime(opened), reason);
             _stopGrace?.Dispose();
             if (_host.Stopping.IsCancellationRequested)
@@ -273,6 +272,16 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
 
             ServerDataRate.Resume(_context, _serverRate, _host.Options.WriteTimeout);
         }
+    }
+
+    /// <summary>Begins the response with the first frames: encoded before that, since a failure is still a real HTTP error then.</summary>
+    private async ValueTask BeginWithFramesAsync()
+    {
+        var first = ScratchFrames.Rent();
+        _source!.Write(first);
+        await BeginAsync();
+        _out!.Write(first.Written);
+        first.Return();
     }
 
     /// <summary>Begins the response, whose headers leave with the first flush.</summary>

@@ -16,6 +16,12 @@ internal enum StreamEnd
 /// <summary>A stream that ends when the host stops, whoever writes it. Ended from any thread; must return at once.</summary>
 internal interface IDrained
 {
+    /// <summary>Who came before it; the registry's business. A node of a list for each would be larger.</summary>
+    IDrained? Earlier { get; set; }
+
+    /// <summary>Who came after it; the registry's business.</summary>
+    IDrained? Later { get; set; }
+
     /// <summary>Ends the stream.</summary>
     /// <param name="why">The reason.</param>
     /// <param name="last">The event that tells the client, if any.</param>
@@ -50,7 +56,6 @@ internal sealed class StreamRegistry
     private static readonly TimeSpan CheckTick = TimeSpan.FromSeconds(1);
 
     private readonly Lock _gate = new();
-    private readonly LinkedList<IDrained> _streams = [];
     private readonly Dictionary<string, HashSet<IOpenStream>> _byKey = new(StringComparer.Ordinal);
     private readonly SseOptions _options;
     private readonly TimeProvider _time;
@@ -58,6 +63,8 @@ internal sealed class StreamRegistry
     private ITimer? _drain;
     private long _drainStarted;
     private IDrained[] _draining = [];
+    private IDrained? _first;
+    private IDrained? _last;
     private int _own;
     private int _drained;
 
@@ -83,14 +90,14 @@ internal sealed class StreamRegistry
         }
     }
 
-    /// <summary>Takes a stream in; null when it is one too many.</summary>
-    public LinkedListNode<IDrained>? TryEnter(IOpenStream stream)
+    /// <summary>Takes a stream in; false when it is one too many.</summary>
+    public bool TryEnter(IOpenStream stream)
     {
         lock (_gate)
         {
             if (_own >= _options.MaxConnections)
             {
-                return null;
+                return false;
             }
 
             if (stream.Key is { } key)
@@ -102,7 +109,7 @@ internal sealed class StreamRegistry
 
                 if (ofKey.Count >= _options.MaxConnectionsPerKey)
                 {
-                    return null;
+                    return false;
                 }
 
                 ofKey.Add(stream);
@@ -111,25 +118,26 @@ internal sealed class StreamRegistry
             _check ??= _time.CreateTimer(static registry => ((StreamRegistry)registry!).Check(), this, CheckTick, CheckTick);
             _firstExpires = Math.Min(_firstExpires, stream.Expires);
             _own++;
-            return _streams.AddLast(stream);
+            Add(stream);
+            return true;
         }
     }
 
     /// <summary>Takes in a stream of somebody else's.</summary>
-    public LinkedListNode<IDrained> Enter(IDrained stream)
+    public void Enter(IDrained stream)
     {
         lock (_gate)
         {
-            return _streams.AddLast(stream);
+            Add(stream);
         }
     }
 
-    public void Leave(LinkedListNode<IDrained> place)
+    public void Leave(IDrained drained)
     {
         lock (_gate)
         {
-            _streams.Remove(place);
-            if (place.Value is not IOpenStream stream)
+            Remove(drained);
+            if (drained is not IOpenStream stream)
             {
                 return;
             }
@@ -183,7 +191,7 @@ internal sealed class StreamRegistry
             }
 
             _firstExpires = long.MaxValue;
-            foreach (var drained in _streams)
+            foreach (var drained in All())
             {
                 if (drained is not IOpenStream stream)
                 {
@@ -211,7 +219,7 @@ internal sealed class StreamRegistry
     {
         lock (_gate)
         {
-            _draining = [.. _streams];
+            _draining = [.. All()];
             _drainStarted = _time.GetTimestamp();
             if (_options.DrainWindow > TimeSpan.Zero && _draining.Length > 0)
             {
@@ -220,6 +228,28 @@ internal sealed class StreamRegistry
         }
 
         Drain();
+    }
+
+    private void Add(IDrained stream)
+    {
+        stream.Earlier = _last;
+        _ = _last is null ? _first = stream : _last.Later = stream;
+        _last = stream;
+    }
+
+    private void Remove(IDrained stream)
+    {
+        _ = stream.Earlier is { } earlier ? earlier.Later = stream.Later : _first = stream.Later;
+        _ = stream.Later is { } later ? later.Earlier = stream.Earlier : _last = stream.Earlier;
+        (stream.Earlier, stream.Later) = (null, null);
+    }
+
+    private IEnumerable<IDrained> All()
+    {
+        for (var stream = _first; stream is not null; stream = stream.Later)
+        {
+            yield return stream;
+        }
     }
 
     private void Drain()

@@ -9,7 +9,6 @@ internal abstract class ItemSource<T>(IAsyncEnumerable<T> items, CancellationTok
 {
     private readonly IAsyncEnumerator<T> _items = items.GetAsyncEnumerator(cancellationToken);
     private ValueTask<bool> _step;
-    private IWakeable? _reader;
     private Action? _stepIsOver;
     private bool _isBusy;
     private bool _reports;
@@ -40,16 +39,14 @@ internal abstract class ItemSource<T>(IAsyncEnumerable<T> items, CancellationTok
 
         if (!_reports)
         {
-            (_reports, _reader) = (true, reader);
+            _reports = true;
 
             // No context is of use to what only passes the word on; the reader has its own.
-            _step.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(_stepIsOver ??= StepIsOver);
+            _step.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(_stepIsOver ??= reader.GoOn);
         }
 
         return true;
     }
 
     public sealed override ValueTask DisposeAsync() => _items.DisposeAsync();
-
-    private void StepIsOver() => _reader!.Wake(inline: true);
 }

@@ -7,6 +7,9 @@ internal interface IWakeable
     /// <param name="inline">Let it go on here and now.</param>
     void Wake(bool inline);
 
+    /// <summary>Wakes it here and now.</summary>
+    void GoOn() => Wake(inline: true);
+
     /// <summary>Looks at the memory that it will need once it is woken, so that the processor has it by then.</summary>
     void Prefetch()
     {

@@ -41,8 +41,7 @@ internal sealed partial class WatchedBody
     }
 
     // Not where the host stops: it has others to tell, and this runs code of the app.
-    void IDrained.End(StreamEnd why, SseEvent? last) =>
-        ThreadPool.UnsafeQueueUserWorkItem(static body => _ = body.StopAsync(), this, preferLocal: false);
+    private void StopInBackground() => ThreadPool.UnsafeQueueUserWorkItem(static body => _ = body.StopAsync(), this, preferLocal: false);
 
     private async Task StopAsync()
     {

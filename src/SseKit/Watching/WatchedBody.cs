@@ -11,7 +11,7 @@ namespace SseKit.Watching;
 /// its stream and the feature of the request's end in one, because it is made for every request.
 /// </summary>
 internal sealed partial class WatchedBody(HttpContext context, IHttpResponseBodyFeature inner, IHttpRequestLifetimeFeature lifetime)
-    : Stream, IHttpResponseBodyFeature, IHttpRequestLifetimeFeature, IWatchable, IDrained
+    : Stream, IHttpResponseBodyFeature, IHttpRequestLifetimeFeature, IWatchable
 {
     // What it wraps, or an end of its own around it; one field for both, for every request pays for it.
     private IHttpRequestLifetimeFeature _lifetime = lifetime;
@@ -254,13 +254,13 @@ internal sealed partial class WatchedBody(HttpContext context, IHttpResponseBody
     {
         var host = StreamHost.Of(context);
         var interval = context.GetEndpoint()?.Metadata.GetMetadata<SseStreamOptions>()?.KeepAliveInterval ?? host.Options.KeepAliveInterval;
-        var made = new WatchedStream(context, inner, End(), host, interval);
+        var made = new WatchedStream(context, inner, End(), host, interval, StopInBackground);
         if (Interlocked.CompareExchange(ref _watched, made, null) is { } other)
         {
             return other;
         }
 
-        made.Place = host.Streams.Enter(this);
+        made.Enter();
         return made;
     }
 }

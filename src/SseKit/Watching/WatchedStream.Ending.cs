@@ -18,19 +18,30 @@ internal sealed partial class WatchedStream
     private int _stops;
     private volatile bool _overdue;
     private bool _over;
+    private bool _entered;
 
     /// <summary>Whether the app was told to end, so that a cancellation that it ends with is no failure.</summary>
     public bool Stops => Volatile.Read(ref _stops) != 0;
 
-    /// <summary>The stream's place among those that the host's stop ends.</summary>
-    public LinkedListNode<IDrained>? Place { get; set; }
+    IDrained? IDrained.Earlier { get; set; }
+
+    IDrained? IDrained.Later { get; set; }
+
+    void IDrained.End(StreamEnd why, SseEvent? last) => stop();
+
+    /// <summary>Takes its place among those that the host's stop ends.</summary>
+    public void Enter()
+    {
+        host.Streams.Enter(this);
+        _entered = true;
+    }
 
     /// <summary>Ends a stream that came too late to be told with the others.</summary>
     public void EndIfLate()
     {
         if (host.Stopping.IsCancellationRequested)
         {
-            Place?.Value.End(StreamEnd.Stopping, last: null);
+            stop();
         }
     }
 
@@ -117,9 +128,9 @@ internal sealed partial class WatchedStream
             _grace?.Dispose();
         }
 
-        if (Place is not null)
+        if (_entered)
         {
-            host.Streams.Leave(Place);
+            host.Streams.Leave(this);
         }
 
         if (_begun && host.Stopping.IsCancellationRequested)

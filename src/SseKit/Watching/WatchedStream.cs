@@ -12,8 +12,8 @@ namespace SseKit.Watching;
 /// One gate orders the app and the clock; while a write or flush of the app is pending there is no keep-alive.
 /// </summary>
 [SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "A semaphore whose handle nobody asks for holds nothing.")]
-internal sealed partial class WatchedStream(HttpContext context, IHttpResponseBodyFeature inner, RequestEnd end, StreamHost host, TimeSpan interval)
-    : KeepAliveMember, IThreadPoolWorkItem
+internal sealed partial class WatchedStream(HttpContext context, IHttpResponseBodyFeature inner, RequestEnd end, StreamHost host, TimeSpan interval, Action stop)
+    : KeepAliveMember, IThreadPoolWorkItem, IDrained
 {
     private static readonly byte[] KeepAlive = ":\n"u8.ToArray();
     private static readonly byte[] ByteOrderMark = EventBoundary.ByteOrderMark.ToArray();

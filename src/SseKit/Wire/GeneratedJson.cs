@@ -35,7 +35,7 @@ internal static class GeneratedJson
         return contract.PolymorphismOptions is null && contract.Kind switch
         {
             JsonTypeInfoKind.Object => contract.Properties.All(property =>
-                property.CustomConverter is null && !property.IsExtensionData && IsSameByAnyEncoder(property.Name, contract.Options) && IsPlainType(property.PropertyType)),
+                property.CustomConverter is null && IsSameByAnyEncoder(property.Name, contract.Options) && IsPlainType(property.PropertyType)),
             JsonTypeInfoKind.Enumerable => IsPlainType(contract.ElementType!),
             JsonTypeInfoKind.Dictionary => contract.KeyType == typeof(string) && IsPlainType(contract.ElementType!),
             _ => IsSimple(Nullable.GetUnderlyingType(contract.Type) ?? contract.Type),

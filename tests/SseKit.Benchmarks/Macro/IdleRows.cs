@@ -45,8 +45,8 @@ internal static class IdleRows
         var empty = server.Memory();
         using var client = Open(server, path, Connections);
 
-        // The first keep-alives are those in which all is compiled and every connection has its buffers.
-        Thread.Sleep(TimeSpan.FromSeconds(KeepAliveSeconds * 1.5));
+        // In the first turns all is compiled, every connection gets its buffers, and those that came at once find places of their own.
+        Thread.Sleep(TimeSpan.FromSeconds(KeepAliveSeconds * 3.5));
         server.Calm();
         var (usage, comments, started) = (server.Usage(), client.Comments, Stopwatch.GetTimestamp());
         Thread.Sleep(TimeSpan.FromSeconds(KeepAliveSeconds));

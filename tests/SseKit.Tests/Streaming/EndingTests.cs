@@ -335,6 +335,10 @@ public sealed partial class EndingTests
     {
         public string? Key => null;
 
+        public IDrained? Earlier { get; set; }
+
+        public IDrained? Later { get; set; }
+
         public long Expires { get; init; } = long.MaxValue;
 
         public int Looks { get; private set; }

@@ -474,8 +474,8 @@ public sealed class DrainTests
 internal static class DrainState
 {
     /// <summary>How many streams the host's stop would end, whoever writes them.</summary>
-    public static int OpenStreams(this TestApp app) => app.Streams is { } host ? StreamsOf(host.Streams).Count : 0;
+    public static int OpenStreams(this TestApp app) => app.Streams is { } host ? AllOf(host.Streams).Count() : 0;
 
-    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_streams")]
-    private static extern ref LinkedList<IDrained> StreamsOf(StreamRegistry registry);
+    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "All")]
+    private static extern IEnumerable<IDrained> AllOf(StreamRegistry registry);
 }
