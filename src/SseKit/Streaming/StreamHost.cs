@@ -112,7 +112,7 @@ internal sealed class StreamHost
             return Volatile.Read(ref _now);
         }
 
-        // In this order, for whoever sees the one must not see what the other was.
+        // In this order: whoever sees this tick sees a time of it, or of a thread that was held up just before.
         var now = Time.GetTimestamp();
         Volatile.Write(ref _now, now);
         Volatile.Write(ref _coarseTime, coarse);

@@ -27,7 +27,4 @@ internal static class EventHead
         span[7 + written] = (byte)'\n';
         buffer.Advance(7 + written + 1);
     }
-
-    /// <summary>The most bytes that the head and the name of the data's field may take.</summary>
-    public static int Most(string? eventType) => ((eventType?.Length ?? 0) * 3) + 64;
 }

@@ -11,32 +11,22 @@ internal abstract class FrameBuffer
     protected Memory<byte> Memory { get; set; }
 
     /// <summary>How much of <see cref="Memory"/> is filled.</summary>
-    public int Used { get; protected set; }
-
-    /// <summary>What is left of the memory. What is written there counts once it is advanced over.</summary>
-    public Memory<byte> Room => Memory[Used..];
+    protected int Used { get; set; }
 
     /// <summary>Where an event's JSON goes on its way into this buffer.</summary>
     public JsonScratch Json => _json ??= JsonScratch.Rent();
 
     public Span<byte> GetSpan(int atLeast)
     {
-        MakeRoom(atLeast);
-        return Memory.Span[Used..];
-    }
-
-    public void MakeRoom(int atLeast)
-    {
         if (Memory.Length - Used < atLeast)
         {
             Refill(atLeast);
         }
+
+        return Memory.Span[Used..];
     }
 
     public void Advance(int count) => Used += count;
-
-    /// <summary>Unwrites the last bytes: no more than were written since <see cref="MakeRoom"/> was asked for them all.</summary>
-    public void TakeBack(int count) => Used -= count;
 
     public void Write(ReadOnlySpan<byte> bytes)
     {

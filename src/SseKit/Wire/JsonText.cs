@@ -4,15 +4,12 @@ using System.Text.Json.Serialization.Metadata;
 namespace SseKit.Wire;
 
 /// <summary>
-/// The body of an event whose data is JSON. It is written right where it belongs and counts only once it is complete: a getter or converter
-/// that throws half-way leaves nothing behind. What does not fit there, or turns out to be more than one line (indented JSON, or raw JSON with
-/// line breaks from a converter), goes by way of memory of its own.
+/// The body of an event whose data is JSON. It is written into memory of its own and copied: memory of the server's pool has mostly been read by
+/// another core last, where a copy fetches its lines ahead and a writer of JSON waits for each. And so a getter or converter that throws half-way
+/// leaves nothing behind.
 /// </summary>
 internal static class JsonText
 {
-    // What a writer of JSON asks for at first.
-    private const int LeastRoom = 256;
-
     /// <param name="buffer">Where to.</param>
     /// <param name="eventType">The event's type.</param>
     /// <param name="value">The value.</param>
@@ -20,7 +17,7 @@ internal static class JsonText
     /// <param name="options">The app's, which have contracts for derived values too. Null where the user named one, whose context may hold no others.</param>
     public static void Write<T>(FrameBuffer buffer, string? eventType, T value, JsonTypeInfo<T> contract, JsonSerializerOptions? options)
     {
-        var json = Begin(buffer, eventType, retry: null, out var head);
+        var json = buffer.Json;
         var writer = json.Writer(options ?? contract.Options);
         if (options is null || Fits(contract, value))
         {
@@ -31,7 +28,7 @@ internal static class JsonText
             JsonSerializer.Serialize(writer, value, options.GetTypeInfo(value!.GetType()));
         }
 
-        End(buffer, eventType, retry: null, json, head);
+        Finish(buffer, eventType, retry: null, json);
     }
 
     public static void Write(FrameBuffer buffer, in SseEvent item, JsonSerializerOptions options)
@@ -43,42 +40,14 @@ internal static class JsonText
             contract = Fits(contract, item.JsonValue) ? contract : options.GetTypeInfo(item.JsonValue!.GetType());
         }
 
-        var json = Begin(buffer, item.EventType, item.ReconnectionInterval, out var head);
-        JsonSerializer.Serialize(json.Writer(contract.Options), item.JsonValue, contract);
-        End(buffer, item.EventType, item.ReconnectionInterval, json, head);
-    }
-
-    /// <summary>Writes what comes before the JSON into the room of the buffer, and lends the rest of it, if there is enough.</summary>
-    private static JsonScratch Begin(FrameBuffer buffer, string? eventType, TimeSpan? retry, out int head)
-    {
         var json = buffer.Json;
-        buffer.MakeRoom(1);
-        head = 0;
-        if (buffer.Room.Length < EventHead.Most(eventType) + LeastRoom)
-        {
-            json.Borrow(default);
-            return json;
-        }
-
-        var before = buffer.Used;
-        EventHead.Write(buffer, eventType, retry);
-        buffer.Write(EventFrame.Data);
-        head = buffer.Used - before;
-        json.Borrow(buffer.Room);
-        buffer.TakeBack(head);
-        return json;
+        JsonSerializer.Serialize(json.Writer(contract.Options), item.JsonValue, contract);
+        Finish(buffer, item.EventType, item.ReconnectionInterval, json);
     }
 
-    private static void End(FrameBuffer buffer, string? eventType, TimeSpan? retry, JsonScratch json, int head)
+    // What is more than one line (indented JSON, or raw JSON with line breaks from a converter) is split like any text.
+    private static void Finish(FrameBuffer buffer, string? eventType, TimeSpan? retry, JsonScratch json)
     {
-        if (json.Borrows && Lines.IsOne(json.Written))
-        {
-            buffer.Advance(head + json.Used);
-            buffer.Write("\n"u8);
-            return;
-        }
-
-        json.StandAlone();
         EventHead.Write(buffer, eventType, retry);
         Lines.WriteUtf8(buffer, EventFrame.Data, json.Written);
     }

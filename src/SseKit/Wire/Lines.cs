@@ -36,6 +36,13 @@ internal static class Lines
     /// <summary>The same for UTF-8; what is not valid becomes U+FFFD.</summary>
     public static void WriteUtf8(FrameBuffer buffer, ReadOnlySpan<byte> field, ReadOnlySpan<byte> utf8)
     {
+        // What most JSON is.
+        if (utf8.IndexOfAnyExceptInRange((byte)' ', (byte)'~') < 0)
+        {
+            WriteLine(buffer, field, utf8);
+            return;
+        }
+
         if (!Utf8.IsValid(utf8))
         {
             Write(buffer, field, Encoding.UTF8.GetString(utf8));
@@ -55,10 +62,6 @@ internal static class Lines
             utf8 = utf8[(end + (utf8[end..] is [(byte)'\r', (byte)'\n', ..] ? 2 : 1))..];
         }
     }
-
-    /// <summary>Whether these bytes can stand in a line as they are.</summary>
-    public static bool IsOne(ReadOnlySpan<byte> utf8) =>
-        utf8.IndexOfAnyExceptInRange((byte)' ', (byte)'~') < 0 || (Utf8.IsValid(utf8) && !utf8.ContainsAny((byte)'\r', (byte)'\n'));
 
     /// <summary>
     /// What most events are: one line of ASCII. Line ends are looked for in the bytes that it became, which are half of what the characters

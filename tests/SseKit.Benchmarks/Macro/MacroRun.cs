@@ -50,12 +50,12 @@ internal static class MacroRun
         `dotnet run -c Release --project tests/SseKit.Benchmarks -- macro {string.Join(' ', args)}` on {DateTime.UtcNow:d MMMM yyyy}: {RuntimeInformation.FrameworkDescription},
         {RuntimeInformation.OSDescription}, {Environment.ProcessorCount} cores{Processor()}.
 
-        Server and client are processes of their own on loopback, in the same run and under the same settings; the client checks every event that it counts. The variants of a
-        row take turns, {rounds} rounds of at least one turn each (single streams, which are short, of several). A cell is the median of the turns with the smallest and the
-        largest; a ratio is taken within each turn, and its median is held against the bar. A turn of single streams in which the host moved the cores from or to each other is taken again. CPU
-        is the server's, user and system, once the runtime has compiled what is hot. Bytes are what the server allocated, less what the same source allocates in an empty loop.
-        `System.GC.Server` is on, as in every web app. Over HTTP/1.1 SseKit's `WriteTimeout` stands in for Kestrel's minimal data rate, which the others pay for: see the row of a
-        source that waits.
+        Server and client are processes of their own on loopback, in the same run and under the same settings; the client checks every event that it counts.
+        The variants of a row take turns, {rounds} rounds of at least one turn each (single streams: of two or four). A cell is the median of the turns with the
+        smallest and the largest; a ratio is taken within each turn, and its median is held against the bar. A turn of single streams in which the host moved
+        the cores from or to each other is taken again. CPU is the server's, user and system, once the runtime has compiled what is hot. Bytes are what the
+        server allocated, less what the same source allocates in an empty loop. `System.GC.Server` is on, as in every web app. Over HTTP/1.1 SseKit's
+        `WriteTimeout` stands in for Kestrel's minimal data rate, which the others pay for: see the row of a source that waits.
 
 
         """;

@@ -474,7 +474,21 @@ public sealed class DrainTests
 internal static class DrainState
 {
     /// <summary>How many streams the host's stop would end, whoever writes them.</summary>
-    public static int OpenStreams(this TestApp app) => app.Streams is { } host ? AllOf(host.Streams).Count() : 0;
+    public static int OpenStreams(this TestApp app)
+    {
+        if (app.Streams is not { } host)
+        {
+            return 0;
+        }
+
+        lock (GateOf(host.Streams))
+        {
+            return AllOf(host.Streams).Count();
+        }
+    }
+
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_gate")]
+    private static extern ref Lock GateOf(StreamRegistry registry);
 
     [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "All")]
     private static extern IEnumerable<IDrained> AllOf(StreamRegistry registry);

@@ -19,24 +19,27 @@ public sealed partial class GeneratedJsonTests
 
     private static readonly Dictionary<string, object> Values = new()
     {
-        ["plain"] = new Plain(7, Text, 1.5, DateTimeOffset.UnixEpoch, Guid.Empty, null),
-        ["nested"] = new Nested([new(1, "é", 2, default, default, 3), null], new() { ["<ключ>"] = [1, 2] }, new([null], [], null)),
+        ["plain"] = new Plain(7, Text, 1.5, 'é', 2.50m, true, DateTimeOffset.UnixEpoch, DateTime.UnixEpoch, Guid.Empty, null),
         ["struct"] = new Point(1, 2),
+        ["member that is never written"] = new Ignores(1, new Accented(2)),
         ["name that encoders differ on"] = new Accented(1),
-        ["name of another encoder in a member"] = new Holds<Accented>(new(1)),
+        ["nested"] = new Holds<Accented>(new(1)),
+        ["list"] = new Holds<List<int>>([1]),
+        ["nullable"] = new Holds<int?>(1),
+        ["span of time"] = new Holds<TimeSpan>(TimeSpan.FromSeconds(1)),
+        ["bytes"] = new Holds<byte[]?>(null),
         ["enum"] = new Holds<Färbung>(Färbung.Größer),
-        ["enum or none"] = new Holds<Färbung?>(Färbung.Größer),
-        ["key that is an enum"] = new Holds<Dictionary<Färbung, int>>(new() { [Färbung.Größer] = 1 }),
         ["any value"] = new Holds<object>(Text),
-        ["converter of a type"] = new Holds<Converted>(new()),
-        ["converter of a member's property"] = new Holds<ConvertsProperty>(new(Text)),
-        ["converter in a list"] = new Holds<List<Converted>>([new()]),
-        ["converter in a dictionary"] = new Holds<Dictionary<string, Converted>>(new() { ["k"] = new() }),
-        ["derived types"] = new Holds<Shape>(new Circle { Ümfang = 1 }),
-        ["members of no name"] = new Holds<Open>(new() { Rest = new() { ["é"] = JsonSerializer.SerializeToElement(Text) } }),
+        ["type with a converter"] = new Holds<Converted>(new()),
+        ["property with a converter"] = new ConvertsProperty(Text),
+        ["numbers as strings"] = new Quoted(5),
+        ["all numbers as strings"] = new AllQuoted(5),
+        ["derived types"] = new Circle { Radius = 1 },
+        ["callback"] = new Told(1),
+        ["members of no name"] = new Open { Rest = new() { ["é"] = JsonSerializer.SerializeToElement(Text) } },
     };
 
-    private static readonly string[] Qualify = ["plain", "nested", "struct"];
+    private static readonly string[] Qualify = ["plain", "struct", "member that is never written"];
 
     public static TheoryData<string> Names => [.. Values.Keys];
 
@@ -74,29 +77,51 @@ public sealed partial class GeneratedJsonTests
     [Fact]
     public void Nothing_is_changed_where_it_is_used_already_or_there_is_none()
     {
-        var reflected = (JsonTypeInfo<Plain>)new JsonSerializerOptions(Relaxed()) { TypeInfoResolver = new DefaultJsonTypeInfoResolver() }.GetTypeInfo(typeof(Plain));
-        var converting = Relaxed();
-        converting.Converters.Add(new UpperCase());
-        var own = (JsonTypeInfo<Plain>)converting.GetTypeInfo(typeof(Plain));
+        var reflected = ContractOf<Plain>(Relaxed(options => options.TypeInfoResolver = new DefaultJsonTypeInfoResolver()));
 
         Assert.Same(GeneratedContracts.Default.Plain, GeneratedJson.Of(GeneratedContracts.Default.Plain));
         Assert.Same(reflected, GeneratedJson.Of(reflected));
-        Assert.Same(own, GeneratedJson.Of(own));
+    }
+
+    public static TheoryData<string, Action<JsonSerializerOptions>> Demanding => new()
+    {
+        { "a converter", options => options.Converters.Add(new UpperCase()) },
+        { "no members without setters", options => options.IgnoreReadOnlyProperties = true },
+        { "no fields that are read-only", options => options.IgnoreReadOnlyFields = true },
+        { "no nulls where none belong", options => options.RespectNullableAnnotations = true },
+        { "changed contracts", options => options.TypeInfoResolver = GeneratedContracts.Default.WithAddedModifier(_ => { }) },
+        { "changed contracts of others", options => options.TypeInfoResolverChain.Add(new DefaultJsonTypeInfoResolver { Modifiers = { _ => { } } }) },
+        { "a resolver of its own", options => options.TypeInfoResolverChain.Add(new NoContracts()) },
+    };
+
+    [Theory]
+    [MemberData(nameof(Demanding))]
+    public void Options_that_ask_for_more_are_left_alone(string what, Action<JsonSerializerOptions> ask)
+    {
+        Assert.NotEmpty(what);
+        var contract = ContractOf<Plain>(Relaxed(ask));
+
+        Assert.Same(contract, GeneratedJson.Of(contract));
     }
 
     [Fact]
-    public void A_value_that_holds_itself_fails_and_leaves_nothing_behind()
+    public void A_nullable_struct_is_no_type_without_members()
     {
-        var loop = new Loop();
-        loop.Next = loop;
-        var contract = (JsonTypeInfo<Loop>)Relaxed().GetTypeInfo(typeof(Loop));
-        Assert.NotSame(contract, GeneratedJson.Of(contract));
-        var frames = ScratchFrames.Rent();
+        var contract = ContractOf<Maß?>(Relaxed());
 
-        var failure = Assert.Throws<InvalidOperationException>(() => EventFrame.WriteJson(frames, eventType: null, loop, GeneratedJson.Of(contract), contract.Options));
+        Assert.Equal("data: {\"größe\":1}\n\n", Write(new Maß(1), contract));
+    }
 
-        Assert.Contains("64", failure.Message, StringComparison.Ordinal);
-        Assert.Equal(0, frames.Written.Length);
+    // Or else each stream would have its contract made anew.
+    [Fact]
+    public void The_options_are_closed_as_by_the_first_value()
+    {
+        var options = Relaxed();
+
+        GeneratedJson.Of(ContractOf<Plain>(options));
+
+        Assert.True(options.IsReadOnly);
+        Assert.Same(GeneratedJson.Of(ContractOf<Plain>(options)), GeneratedJson.Of(ContractOf<Plain>(options)));
     }
 
     [Fact]
@@ -115,11 +140,18 @@ public sealed partial class GeneratedJsonTests
             await app.GetTestClient().GetStringAsync("/", TestContext.Current.CancellationToken));
     }
 
-    private static JsonSerializerOptions Relaxed() => new(JsonSerializerDefaults.Web)
+    private static JsonTypeInfo<T> ContractOf<T>(JsonSerializerOptions options) => (JsonTypeInfo<T>)options.GetTypeInfo(typeof(T));
+
+    private static JsonSerializerOptions Relaxed(Action<JsonSerializerOptions>? change = null)
     {
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-        TypeInfoResolver = JsonTypeInfoResolver.Combine(GeneratedContracts.Default, new DefaultJsonTypeInfoResolver()),
-    };
+        var options = new JsonSerializerOptions(JsonSerializerDefaults.Web)
+        {
+            Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+            TypeInfoResolver = JsonTypeInfoResolver.Combine(GeneratedContracts.Default, new DefaultJsonTypeInfoResolver()),
+        };
+        change?.Invoke(options);
+        return options;
+    }
 
     private static string Write<T>(T value, JsonTypeInfo<T> contract)
     {
@@ -135,11 +167,24 @@ public sealed partial class GeneratedJsonTests
         Größer,
     }
 
-    internal sealed record Plain(int Number, string Text, double Price, DateTimeOffset At, Guid Id, int? Maybe);
-
-    internal sealed record Nested(List<Plain?> Items, Dictionary<string, int[]> ByKey, Nested? Inner);
+    internal sealed record Plain(
+        int Number, string Text, double Price, char Letter, decimal Amount, bool Open, DateTimeOffset At, DateTime Day, Guid Id, string? None);
 
     internal readonly record struct Point(int X, int Y);
+
+    internal readonly record struct Maß(int Größe);
+
+    internal sealed record Ignores(int Number, [property: JsonIgnore] Accented Hidden);
+
+    internal sealed record Quoted([property: JsonNumberHandling(JsonNumberHandling.WriteAsString)] int Number);
+
+    [JsonNumberHandling(JsonNumberHandling.WriteAsString)]
+    internal sealed record AllQuoted(int Number);
+
+    internal record struct Told(int Number) : IJsonOnSerializing
+    {
+        public void OnSerializing() => Number++;
+    }
 
     internal sealed record Accented(int Größe);
 
@@ -155,22 +200,15 @@ public sealed partial class GeneratedJsonTests
     internal sealed class Converted;
 
     [JsonDerivedType(typeof(Circle), "circle")]
-    internal class Shape;
-
-    internal sealed class Circle : Shape
+    public class Circle
     {
-        public int Ümfang { get; set; }
+        public int Radius { get; set; }
     }
 
     internal sealed class Open
     {
         [JsonExtensionData]
         public Dictionary<string, JsonElement> Rest { get; set; } = [];
-    }
-
-    internal sealed class Loop
-    {
-        public Loop? Next { get; set; }
     }
 
     internal class Witness
@@ -200,24 +238,32 @@ public sealed partial class GeneratedJsonTests
         public override void Write(Utf8JsonWriter writer, Converted value, JsonSerializerOptions options) => writer.WriteStringValue(options.Encoder?.GetType().Name ?? "none");
     }
 
+    private sealed class NoContracts : IJsonTypeInfoResolver
+    {
+        public JsonTypeInfo? GetTypeInfo(Type type, JsonSerializerOptions options) => null;
+    }
+
     [JsonSourceGenerationOptions(JsonSerializerDefaults.Web, UseStringEnumConverter = true)]
     [JsonSerializable(typeof(Plain))]
-    [JsonSerializable(typeof(Nested))]
     [JsonSerializable(typeof(Point))]
+    [JsonSerializable(typeof(Maß?), TypeInfoPropertyName = "MaybeMaß")]
+    [JsonSerializable(typeof(Ignores))]
     [JsonSerializable(typeof(Accented))]
     [JsonSerializable(typeof(Holds<Accented>), TypeInfoPropertyName = "HoldsAccented")]
+    [JsonSerializable(typeof(Holds<List<int>>), TypeInfoPropertyName = "HoldsList")]
+    [JsonSerializable(typeof(Holds<int?>), TypeInfoPropertyName = "HoldsNullable")]
+    [JsonSerializable(typeof(Holds<TimeSpan>), TypeInfoPropertyName = "HoldsTimeSpan")]
+    [JsonSerializable(typeof(Holds<byte[]>), TypeInfoPropertyName = "HoldsBytes")]
     [JsonSerializable(typeof(Holds<Färbung>), TypeInfoPropertyName = "HoldsEnum")]
-    [JsonSerializable(typeof(Holds<Färbung?>), TypeInfoPropertyName = "HoldsEnumOrNone")]
-    [JsonSerializable(typeof(Holds<Dictionary<Färbung, int>>), TypeInfoPropertyName = "HoldsEnumKeys")]
     [JsonSerializable(typeof(Holds<object>), TypeInfoPropertyName = "HoldsObject")]
     [JsonSerializable(typeof(string))]
     [JsonSerializable(typeof(Holds<Converted>), TypeInfoPropertyName = "HoldsConverted")]
-    [JsonSerializable(typeof(Holds<List<Converted>>), TypeInfoPropertyName = "HoldsConvertedList")]
-    [JsonSerializable(typeof(Holds<Dictionary<string, Converted>>), TypeInfoPropertyName = "HoldsConvertedByKey")]
-    [JsonSerializable(typeof(Holds<ConvertsProperty>), TypeInfoPropertyName = "HoldsConvertsProperty")]
-    [JsonSerializable(typeof(Holds<Shape>), TypeInfoPropertyName = "HoldsShape")]
-    [JsonSerializable(typeof(Holds<Open>), TypeInfoPropertyName = "HoldsOpen")]
-    [JsonSerializable(typeof(Loop))]
+    [JsonSerializable(typeof(ConvertsProperty))]
+    [JsonSerializable(typeof(Quoted))]
+    [JsonSerializable(typeof(AllQuoted))]
+    [JsonSerializable(typeof(Circle))]
+    [JsonSerializable(typeof(Told))]
+    [JsonSerializable(typeof(Open))]
     [JsonSerializable(typeof(Witness))]
     private sealed partial class GeneratedContracts : JsonSerializerContext;
 }
