@@ -13,7 +13,7 @@ internal sealed record Variant(string Name, Func<double[]?> Measure);
 internal sealed record Bar(string What, string Ours, int Metric, string? Peer, double Limit, bool AtLeast = false, int? PeerMetric = null);
 
 /// <summary>What is measured side by side: its variants take turns in each round, and ratios are taken within a round.</summary>
-internal sealed class Row(string name, string title, Metric[] metrics, Variant[] variants, Bar[] bars, Action? end = null, int turnsPerRound = 1, int mostRounds = int.MaxValue, bool rotate = true, bool again = false)
+internal sealed class Row(string name, string title, Metric[] metrics, Variant[] variants, Bar[] bars, Action? end = null, int turnsPerRound = 1, int mostRounds = int.MaxValue, bool rotate = true, bool again = false, int anewAfter = int.MaxValue)
 {
     // Between two places on a die it is less than this, from a die to another more.
     private const double FarApart = 2.5;
@@ -32,6 +32,11 @@ internal sealed class Row(string name, string title, Metric[] metrics, Variant[]
         {
             for (var turn = 0; turn < turns; turn++)
             {
+                if (turn > 0 && turn % anewAfter == 0)
+                {
+                    end?.Invoke();
+                }
+
                 while (!TakeTurn(rotate ? turn : 0))
                 {
                     if (_again == turns)
