@@ -62,12 +62,12 @@ internal sealed partial class EventStream
     private async Task FailAsync(Exception exception)
     {
         Log.StreamFailed(_host.Logger, _path, exception);
-        if (_out is null || _source?.IsTransient(exception) == true)
+        if (_pipe is null || _source?.IsTransient(exception) == true)
         {
             // A status other than 200 would end the client's EventSource for good, and it has been on this stream before. Where the store has
             // failed all its clients come back: not at once.
             await BeginAsync();
-            EventHead.WriteRetry(_out!, _host.TimeAway(stopping: false));
+            EventHead.WriteRetry(Out, _host.TimeAway(stopping: false));
         }
 
         try
@@ -102,7 +102,7 @@ internal sealed partial class EventStream
         await BeginAsync();
         if (away || Stops)
         {
-            EventHead.WriteRetry(_out!, _host.TimeAway(Stops));
+            EventHead.WriteRetry(Out, _host.TimeAway(Stops));
         }
 
         WriteLast(Volatile.Read(ref _last) as SseEvent? ?? (Stops ? _host.Options.DrainEvent : null));
@@ -113,7 +113,7 @@ internal sealed partial class EventStream
     {
         if (last is { } item)
         {
-            EventFrame.Write(_out!, item, _host.Json);
+            EventFrame.Write(Out, item, _host.Json);
             _host.Metrics.Sent(Route, item.IsComment ? 0 : 1);
         }
     }

@@ -26,13 +26,13 @@ internal sealed partial class EventStream
     {
         if (_host.Metrics.CountsBytes)
         {
-            _host.Metrics.Flushing(Route, _out!.Unflushed);
+            _host.Metrics.Flushing(Route, Out.Unflushed);
         }
 
         var began = _host.Metrics.TimesFlushes ? _host.Time.GetTimestamp() : 0;
         try
         {
-            var flush = _out!.FlushAsync();
+            var flush = Out.FlushAsync();
             if (!flush.IsCompletedSuccessfully)
             {
                 return WaitForFlushAsync(flush, began);
@@ -107,10 +107,17 @@ internal sealed partial class EventStream
         _host.Streams.WaitEnds();
     }
 
+    /// <summary>Lets the other streams of this thread have what frames are written with, once all are flushed.</summary>
+    private void ReturnOut()
+    {
+        _out?.Return();
+        _out = null;
+    }
+
     /// <summary>The last flush. It can't be left to the server: where a middleware put its own stream into the response, nobody completes the pipe over it.</summary>
     private async ValueTask FlushRestAsync()
     {
-        if (_out!.Unflushed > 0)
+        if (Out.Unflushed > 0)
         {
             await FlushAsync();
         }

@@ -51,11 +51,12 @@ internal sealed partial class EventStream
                 return LoopStep.End;
             }
 
-            if (_out is not { } output)
+            if (_pipe is null)
             {
                 return step == SourceStep.Pending ? LoopStep.Begin : LoopStep.BeginWithFrames;
             }
 
+            var output = Out;
             if (step == SourceStep.Frames)
             {
                 source.Write(output);
@@ -72,6 +73,7 @@ internal sealed partial class EventStream
                 return LoopStep.AwaitFlush;
             }
 
+            ReturnOut();
             Volatile.Write(ref _sourceIsReady, false);
             if (source.TryWait(this))
             {

@@ -23,7 +23,7 @@ internal sealed partial class EventStream
 
         if (source.IsBusy && source.TryWait(this))
         {
-            if (_out is not null)
+            if (_pipe is not null)
             {
                 await QuietlyAsync(CompleteResponseAsync());
             }

@@ -55,6 +55,7 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
     private ITimer? _stopGrace;
     private MinDataRate? _serverRate;
     private FrameSource? _source;
+    private PipeWriter? _pipe;
     private PipeFrames? _out;
     private AsyncSignalCore _wake;
     private int _wakes;
@@ -98,6 +99,9 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
     public long Expires { get; }
 
     ref AsyncSignalCore ISignalled.Signal => ref _wake;
+
+    /// <summary>Where frames are written, once the response has begun.</summary>
+    private PipeFrames Out => _out ??= PipeFrames.Rent(_pipe!);
 
     private string? Route => _context.GetEndpoint()?.Metadata.GetMetadata<IRouteDiagnosticsMetadata>()?.Route;
 
@@ -192,7 +196,7 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
 
                     case LoopStep.BeginWithFrames:
                         await BeginWithFramesAsync();
-                        if (IsFlushDueAfterFrames(_source, _out!))
+                        if (IsFlushDueAfterFrames(_source, Out))
                         {
                             await FlushAsync();
                         }
@@ -209,9 +213,10 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
                             if (Has(Wakes.KeepAlive))
                             {
                                 Clear(Wakes.KeepAlive);
-                                _source.WriteKeepAlive(_out!);
+                                _source.WriteKeepAlive(Out);
                                 _host.Metrics.KeptAlive(Route);
                                 await FlushAsync();
+                                ReturnOut();
                             }
 
                             (_awaitsSource, _executionContext) = (true, ExecutionContext.Capture());
@@ -243,7 +248,7 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
             Log.SourceFailedAfterEnd(_host.Logger, _path, exception);
             reason = EndReason;
         }
-        catch (Exception exception) when (_out is not null || _resumes || _source?.IsTransient(exception) == true)
+        catch (Exception exception) when (_pipe is not null || _resumes || _source?.IsTransient(exception) == true)
         {
             await FailAsync(exception);
         }
@@ -280,7 +285,7 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
         var first = ScratchFrames.Rent();
         _source!.Write(first);
         await BeginAsync();
-        _out!.Write(first.Written);
+        Out.Write(first.Written);
         first.Return();
     }
 
@@ -288,7 +293,7 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
     /// <param name="alone">Whether nothing is there yet that could follow them.</param>
     private async ValueTask BeginAsync(bool alone = false)
     {
-        if (_out is not null)
+        if (_pipe is not null)
         {
             return;
         }
@@ -296,16 +301,16 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
         ResponsePreamble.Apply(_context, _host);
         PeerTimeout.Set(_context, _host.Options.WriteTimeout);
         await _context.Response.StartAsync();
-        _out = new PipeFrames(_context.Response.BodyWriter);
+        _pipe = _context.Response.BodyWriter;
         if (_host.Options.ReconnectDelay is not null && !IsEnding)
         {
             // The delay that a drain told it stays with an EventSource for its life, unless it is told another.
-            EventHead.WriteRetry(_out, _host.Options.ReconnectionInterval);
+            EventHead.WriteRetry(Out, _host.Options.ReconnectionInterval);
         }
         else if (alone)
         {
             // YARP, and nginx over HTTP/2, keep the headers to themselves until something follows them.
-            _out.Write(":\n"u8);
+            Out.Write(":\n"u8);
         }
     }
 }

@@ -18,11 +18,37 @@ internal sealed class PipeFrames(PipeWriter pipe) : FrameBuffer
     [ThreadStatic]
     private static byte[]? t_spare;
 
+    [ThreadStatic]
+    private static PipeFrames? t_idle;
+
+    private PipeWriter _pipe = pipe;
     private byte[]? _small;
     private long _advanced;
 
     /// <summary>Bytes that were written since the last flush.</summary>
     public long Unflushed => _advanced + Used;
+
+    /// <summary>Begins to write into a pipe. To be given back with <see cref="Return"/>; an exception in between merely loses it.</summary>
+    public static PipeFrames Rent(PipeWriter pipe)
+    {
+        if (t_idle is not { } idle)
+        {
+            return new PipeFrames(pipe);
+        }
+
+        t_idle = null;
+        idle._pipe = pipe;
+        return idle;
+    }
+
+    /// <summary>Gives it to the thread's other streams. Only when everything that was written has been handed over.</summary>
+    public void Return()
+    {
+        // Memory that was asked for and not written belongs to this pipe.
+        Give();
+        _pipe = null!;
+        t_idle = this;
+    }
 
     /// <summary>Hands everything to the reader's side; false when that side is gone.</summary>
     public ValueTask<FlushResult> FlushAsync()
@@ -32,7 +58,7 @@ internal sealed class PipeFrames(PipeWriter pipe) : FrameBuffer
         {
             var frames = small.AsMemory(0, Used);
             (_small, Memory, Used) = (null, default, 0);
-            var flush = pipe.WriteAsync(frames, CancellationToken.None);
+            var flush = _pipe.WriteAsync(frames, CancellationToken.None);
             if (flush.IsCompletedSuccessfully)
             {
                 t_spare = small;
@@ -44,14 +70,14 @@ internal sealed class PipeFrames(PipeWriter pipe) : FrameBuffer
 
         Give();
         _advanced = 0;
-        return pipe.FlushAsync(CancellationToken.None);
+        return _pipe.FlushAsync(CancellationToken.None);
     }
 
     protected override void Refill(int atLeast)
     {
         if (_small is { } small)
         {
-            Memory = pipe.GetMemory(Math.Max(Used + atLeast, SizeHint));
+            Memory = _pipe.GetMemory(Math.Max(Used + atLeast, SizeHint));
             small.AsSpan(0, Used).CopyTo(Memory.Span);
             t_spare = small;
             _small = null;
@@ -65,7 +91,7 @@ internal sealed class PipeFrames(PipeWriter pipe) : FrameBuffer
         else
         {
             Give();
-            Memory = pipe.GetMemory(Math.Max(atLeast, SizeHint));
+            Memory = _pipe.GetMemory(Math.Max(atLeast, SizeHint));
         }
     }
 
@@ -73,7 +99,7 @@ internal sealed class PipeFrames(PipeWriter pipe) : FrameBuffer
     {
         if (Used > 0)
         {
-            pipe.Advance(Used);
+            _pipe.Advance(Used);
             _advanced += Used;
         }
 

@@ -105,6 +105,27 @@ public sealed class SmallFlushTests
         Assert.Equal((1, 2, 1), (pipe.Blocks, pipe.Writes, pipe.Flushes));
     }
 
+    [Theory]
+    [InlineData(10)]
+    [InlineData(5000)]
+    public void Streams_of_a_thread_share_it_and_nothing_of_one_reaches_another(int asked)
+    {
+        var (first, second) = (new Pipe(), new Pipe());
+        var frames = PipeFrames.Rent(first.Writer);
+        EventFrame.Write(frames, "of the first", Encoded.WebJson);
+        Assert.Equal("data: of the first\n\n", Encoded.Flushed(first, frames));
+        frames.GetSpan(asked).Fill((byte)'x');
+        frames.Return();
+
+        var again = PipeFrames.Rent(second.Writer);
+        Assert.Same(frames, again);
+        Assert.NotSame(again, PipeFrames.Rent(first.Writer));
+        EventFrame.Write(again, "of the second", Encoded.WebJson);
+        Assert.Equal(again.Unflushed, "data: of the second\n\n".Length);
+        Assert.Equal("data: of the second\n\n", Encoded.Flushed(second, again));
+        Assert.False(first.Reader.TryRead(out _));
+    }
+
     private static string Through(Pipe pipe, Action<PipeFrames> write)
     {
         var frames = new PipeFrames(pipe.Writer);
