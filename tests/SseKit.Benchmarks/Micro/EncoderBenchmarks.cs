@@ -13,7 +13,8 @@ public class EncoderBenchmarks
     // As in an app: its options name an encoder, which those that the context was generated for do not.
     private static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web)
     {
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, TypeInfoResolver = TickContext.Default,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        TypeInfoResolver = TickContext.Default,
     };
 
     private readonly JsonTypeInfo<Tick> _contract = (JsonTypeInfo<Tick>)Options.GetTypeInfo(typeof(Tick));
