@@ -117,9 +117,11 @@ internal sealed partial class EventStream
     /// <summary>The last flush. It can't be left to the server: where a middleware put its own stream into the response, nobody completes the pipe over it.</summary>
     private async ValueTask FlushRestAsync()
     {
-        if (Out.Unflushed > 0)
+        if (_out?.Unflushed > 0)
         {
             await FlushAsync();
         }
+
+        ReturnOut();
     }
 }

@@ -47,7 +47,7 @@ internal static class GeneratedJson
             || (property is { CustomConverter: null, NumberHandling: null } && IsWrittenInline(property.PropertyType) && IsSameByAnyEncoder(property.Name, contract.Options)));
 
     private static bool IsWrittenInline(Type type) =>
-        (Type.GetTypeCode(type) is not TypeCode.Object && !type.IsEnum) || type == typeof(Guid) || type == typeof(DateTimeOffset);
+        (Type.GetTypeCode(type) is not (TypeCode.Object or TypeCode.DBNull) && !type.IsEnum) || type == typeof(Guid) || type == typeof(DateTimeOffset);
 
     private static bool IsSameByAnyEncoder(string name, JsonSerializerOptions options) =>
         JavaScriptEncoder.Default.Encode(name) == name && options.Encoder!.Encode(name) == name;

@@ -46,6 +46,7 @@ internal sealed class PipeFrames(PipeWriter pipe) : FrameBuffer
     {
         // Memory that was asked for and not written belongs to this pipe.
         Give();
+        (t_spare, _small) = (_small ?? t_spare, null);
         _pipe = null!;
         t_idle = this;
     }
