@@ -14,7 +14,8 @@ function parse(bytes, chunks) {
     onEvent: ({ data, event, id }) => seen.events.push({ data, type: event, id }),
     onRetry: (milliseconds) => seen.retries.push(milliseconds),
     onComment: (text) => seen.comments.push(text),
-    onError: ({ message }) => seen.errors.push(message),
+    // It quotes the first characters of a line and may cut one in two, which no JSON reader but Node's own takes.
+    onError: ({ message }) => seen.errors.push(Buffer.from(message).toString()),
   });
   // As fetch does: a character may be split between two chunks, and a BOM at the very start is no part of the text.
   const decoder = new TextDecoder();
