@@ -40,6 +40,7 @@ internal static class GeneratedJson
         && options.TypeInfoResolverChain.All(resolver =>
             resolver is JsonSerializerContext || (resolver.GetType() == typeof(DefaultJsonTypeInfoResolver) && ((DefaultJsonTypeInfoResolver)resolver).Modifiers.Count == 0));
 
+    // For some of these the generator of today makes no method anyway: numbers as strings, members with converters, nullable structs.
     private static bool IsPlain(JsonTypeInfo contract) =>
         contract is { Kind: JsonTypeInfoKind.Object, PolymorphismOptions: null, NumberHandling: null, OnSerializing: null, OnSerialized: null }
         && Nullable.GetUnderlyingType(contract.Type) is null
