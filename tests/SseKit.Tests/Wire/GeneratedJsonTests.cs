@@ -70,8 +70,7 @@ public sealed partial class GeneratedJsonTests
     {
         var options = Relaxed();
 
-        Assert.Same(
-            GeneratedJson.Of((JsonTypeInfo<Plain>)options.GetTypeInfo(typeof(Plain))).Options, GeneratedJson.Of((JsonTypeInfo<Point>)options.GetTypeInfo(typeof(Point))).Options);
+        Assert.Same(GeneratedJson.Of(ContractOf<Plain>(options)).Options, GeneratedJson.Of(ContractOf<Point>(options)).Options);
     }
 
     [Fact]

@@ -7,8 +7,8 @@ using SseKit.Wire;
 
 namespace SseKit.Tests.Wire;
 
-/// <summary>JSON is written right into the room that its buffer has left, if it fits there and is one line.</summary>
-public partial class JsonInPlaceTests
+/// <summary>An event of JSON comes out the same whatever room its buffer has left.</summary>
+public partial class JsonRoomTests
 {
     private static readonly JsonSerializerOptions Web = new(Encoded.WebJson) { Converters = { new SpelledConverter(), new RawConverter() } };
 
