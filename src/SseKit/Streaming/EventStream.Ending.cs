@@ -59,7 +59,7 @@ internal sealed partial class EventStream
     }
 
     /// <summary>A failure in mid-stream: logged here, once, and ended like any stream, since any end makes EventSource come back.</summary>
-    private async Task FailAsync(Exception exception)
+    private async ValueTask FailAsync(Exception exception)
     {
         Log.StreamFailed(_host.Logger, _path, exception);
         if (_pipe is null || _source?.IsTransient(exception) == true)
@@ -92,7 +92,7 @@ internal sealed partial class EventStream
     }
 
     /// <summary>What a stream ends with that is ended from outside.</summary>
-    private async Task SayGoodbyeAsync(bool away = false)
+    private async ValueTask SayGoodbyeAsync(bool away = false)
     {
         if (HasLeft)
         {

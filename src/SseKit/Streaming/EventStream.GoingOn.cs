@@ -14,7 +14,7 @@ internal sealed partial class EventStream
     private LoopStep _outcome;
     private Task? _outcomeFlush;
 
-    private enum LoopStep
+    private enum LoopStep : byte
     {
         GoOn,
         Begin,
@@ -100,27 +100,27 @@ internal sealed partial class EventStream
     /// </summary>
     private bool TryGoOnHere()
     {
-        if (_wake.TakeWaiter() is not { } loop)
+        if (!_wake.TryTakeWaiter())
         {
             return false;
         }
 
         // Else it waits for its source to end, or to be disposed of; or it has seen already that its source was ready, and waits again: to leave
         // word once more would have it woken twice from here on.
-        if (_awaitsSource && Volatile.Read(ref _sourceIsReady) && _executionContext is { } context)
+        if (_wake.IsReplaceable && _awaitsSource && Volatile.Read(ref _sourceIsReady) && _executionContext is { } context)
         {
             ExecutionContext.Run(context, static stream => ((EventStream)stream!).GoOnInstead(), this);
             if (_outcome == LoopStep.AwaitSource)
             {
                 _outcome = LoopStep.GoOn;
-                if (_wake.TryGiveBack(loop))
+                if (_wake.TryGiveBack())
                 {
                     return true;
                 }
             }
         }
 
-        loop();
+        _wake.Run();
         return true;
     }
 

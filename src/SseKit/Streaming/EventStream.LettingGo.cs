@@ -1,7 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using SseKit.Diagnostics;
 using SseKit.Topics;
-using SseKit.Waiting;
 
 namespace SseKit.Streaming;
 
@@ -12,7 +11,7 @@ internal sealed partial class EventStream
     /// Stops the source and disposes of it, but never during a step. A step that looks at no token holds the request, whose response is
     /// complete by then; only the host's stop leaves it behind, after a grace in which it may end with its request's services still there.
     /// </summary>
-    private async Task LetGoAsync(FrameSource? source)
+    private async ValueTask LetGoAsync(FrameSource? source)
     {
         // One by one, each whatever the others do: nothing that fails here may lead to a disposal during a step.
         StopSource();
@@ -36,7 +35,7 @@ internal sealed partial class EventStream
                     return;
                 }
 
-                await new SignalWait(this);
+                await SignalAsync();
             }
         }
 
@@ -61,7 +60,7 @@ internal sealed partial class EventStream
     {
         while (source.TryWait(this))
         {
-            await new SignalWait(this);
+            await SignalAsync();
         }
 
         TakeStep(source);
@@ -87,7 +86,7 @@ internal sealed partial class EventStream
     }
 
     [SuppressMessage("Reliability", "CA2012:Use ValueTasks correctly", Justification = "It tells when it is over, and its result is taken once, after that.")]
-    private async Task DisposeAsync(FrameSource source)
+    private async ValueTask DisposeAsync(FrameSource source)
     {
         try
         {
@@ -102,7 +101,7 @@ internal sealed partial class EventStream
                         return;
                     }
 
-                    await new SignalWait(this);
+                    await SignalAsync();
                 }
             }
 
@@ -114,7 +113,7 @@ internal sealed partial class EventStream
         }
     }
 
-    private async Task QuietlyAsync(Task task)
+    private async ValueTask QuietlyAsync(ValueTask task)
     {
         try
         {
@@ -126,7 +125,7 @@ internal sealed partial class EventStream
         }
     }
 
-    private async Task CompleteResponseAsync()
+    private async ValueTask CompleteResponseAsync()
     {
         FlushIsPending();
         try

@@ -153,6 +153,9 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
 
     private void Clear(Wakes why) => Interlocked.And(ref _wakes, ~(int)why);
 
+    /// <summary>The next wake-up, whoever's it is.</summary>
+    private ValueTask SignalAsync() => new(this, token: 0);
+
     private void Wake(Wakes why)
     {
         Interlocked.Or(ref _wakes, (int)why);
@@ -220,7 +223,7 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
                             }
 
                             (_awaitsSource, _executionContext) = (true, ExecutionContext.Capture());
-                            await new SignalWait(this);
+                            await SignalAsync();
                             _awaitsSource = false;
                             TakeContext();
                             if (_outcome != LoopStep.GoOn)

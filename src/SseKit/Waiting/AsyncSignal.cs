@@ -8,7 +8,7 @@ internal sealed class AsyncSignal : ISignalled, IWakeable
     ref AsyncSignalCore ISignalled.Signal => ref _core;
 
     /// <summary>Waits for the next signal. One wait at a time.</summary>
-    public SignalWait WaitAsync() => new(this);
+    public ValueTask WaitAsync() => new(this, token: 0);
 
     /// <summary>Wakes the waiter, or the next one to come; not here and now.</summary>
     public void Set() => _core.Set(inline: false, this);
