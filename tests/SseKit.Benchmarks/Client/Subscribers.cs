@@ -37,11 +37,17 @@ internal sealed unsafe class Subscribers : IDisposable
     public static byte[] Request(string path, params string[] headers) =>
         Encoding.ASCII.GetBytes($"GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n{string.Concat(headers.Select(header => header + "\r\n"))}\r\n");
 
-    /// <summary>Opens streams and waits for their headers.</summary>
-    public void Open(int count, int port, byte[] request, Func<LatencyHistogram?, BodyCheck> check, bool waitForHeaders = true)
+    /// <summary>Opens streams, evenly over a time where one is given, and waits for their headers.</summary>
+    public void Open(int count, int port, byte[] request, Func<LatencyHistogram?, BodyCheck> check, bool waitForHeaders = true, TimeSpan over = default)
     {
+        var started = Stopwatch.GetTimestamp();
         for (var opened = 0; opened < count; opened++)
         {
+            while (Stopwatch.GetElapsedTime(started) < over * opened / count)
+            {
+                Thread.Sleep(1);
+            }
+
             var loop = _loops[_sockets.Count % _loops.Length];
             var socket = Libc.Connect(_sockets.Count % Hosts, port);
             var reader = new HttpResponseReader(check(loop.Latencies));

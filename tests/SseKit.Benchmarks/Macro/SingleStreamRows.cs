@@ -28,8 +28,8 @@ internal static class SingleStreamRows
             new("B/event", "SseKit", 2, null, 2),
         ], limit: "serializer on bare Kestrel");
 
-        // In new processes every two turns: one has a fast or a slow way to pass work between its threads, and keeps to it.
-        yield return Stream("waits", "A source that waits before every event, 64 B text", Content.Texts(64), n / 4, 2 * turns,
+        // In new processes for each turn: one has a fast or a slow way to pass work between its threads, and keeps to it.
+        yield return Stream("waits", "A source that waits before every event, 64 B text", Content.Texts(64), n / 4, turns,
             [new("events/s ÷ TypedResults", "SseKit", 0, "TypedResults", 1, AtLeast: true)], wait: true, limit: "awaits on bare Kestrel");
         yield return Stream("h2c", "One stream over HTTP/2 without TLS, 64 B text, source always ready", Content.Texts(64), n / 2, turns,
             [new("events/s ÷ TypedResults", "SseKit", 0, "TypedResults", 1, AtLeast: true)], http2: true);
@@ -47,7 +47,7 @@ internal static class SingleStreamRows
             Variant("TypedResults", "typed"),
             Variant("tutorial loop", "loop"),
             Variant(limit, "bare"),
-        ], bars, servers.Dispose, turns, again: true, anewAfter: wait ? 2 : int.MaxValue);
+        ], bars, servers.Dispose, turns, again: true, anewAfter: wait ? 1 : int.MaxValue);
 
         Variant Variant(string variant, string path, params string[] settings) => new(variant, () =>
         {
