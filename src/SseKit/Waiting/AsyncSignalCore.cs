@@ -83,9 +83,15 @@ internal struct AsyncSignalCore
     public bool TryGiveBack() => Interlocked.CompareExchange(ref _state, Awaited, Nothing) == Nothing;
 
     /// <summary>Has the waiter go on that was taken, or whose signal was left to the thread pool.</summary>
-    public readonly void Run() => _goOn!(_waiter);
+    public void Run()
+    {
+        // Let go of: a signal may be held by something that outlives its last waiter.
+        var waiter = _waiter;
+        _waiter = null;
+        _goOn!(waiter);
+    }
 
-    private readonly void GoOn(bool inline, IThreadPoolWorkItem owner)
+    private void GoOn(bool inline, IThreadPoolWorkItem owner)
     {
         if (inline || !IsReplaceable)
         {
