@@ -24,6 +24,7 @@ internal static class IdleRows
                 Dotnet("SseKit silent source", "/ssekit/silent", interval),
                 Dotnet("PeriodicTimer per connection", "/timer/silent", interval),
                 Dotnet("bare Kestrel, one loop", "/spread/silent", interval),
+                Dotnet("bare Kestrel, awaiting the silent source", "/bare/source", interval),
                 Dotnet("bare Kestrel, waiting request", "/bare/silent", interval),
             ],
             [

@@ -17,6 +17,15 @@ internal static class Silence
             await context.Response.Body.FlushAsync();
             await UntilGoneAsync(context.RequestAborted);
         });
+        app.MapGet("/bare/source", async (HttpContext context) =>
+        {
+            context.Response.ContentType = "text/event-stream";
+            await context.Response.StartAsync();
+            await context.Response.Body.FlushAsync();
+            await foreach (var _ in NothingAsync(context.RequestAborted))
+            {
+            }
+        });
         var spread = new BareHub();
         BareHub.Map(app, "/spread/silent", spread);
         spread.KeepAlive(interval);
