@@ -43,7 +43,7 @@ internal static class IdleRows
                 Dotnet("bare Kestrel, one loop", "/spread/silent", TimeSpan.Zero),
             ],
             [new("keep-alive CPU ÷ PeriodicTimer", "SseKit topic", 2, "PeriodicTimer per connection", 1)],
-            mostRounds: 3);
+            mostRounds: 1);
     }
 
     // A process for each measurement: memory that one measurement left behind would be another's.
