@@ -88,7 +88,7 @@ internal static class FanOutRows
                 using var client = Open(server.Port, "/");
                 return [Deliver(client, subscribers, burst, slow, count => server.Publish("", count), server.Usage)[0], double.NaN];
             }),
-        ], bars, servers.Dispose);
+        ], bars, servers.Dispose, turnsPerRound: burst == 1 ? 3 : 1);
 
         Variant Dotnet(string variant, string path) => new(variant, () =>
         {

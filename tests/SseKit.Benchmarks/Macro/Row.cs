@@ -39,7 +39,8 @@ internal sealed class Row(string name, string title, Metric[] metrics, Variant[]
 
                 while (!TakeTurn(rotate ? turn : 0))
                 {
-                    if (_again == turns)
+                    // Where the host moves them all the time, the row has an end all the same.
+                    if (_again == (turns + 1) / 2)
                     {
                         _kept++;
                         break;
