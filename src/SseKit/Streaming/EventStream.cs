@@ -36,9 +36,9 @@ internal sealed partial class EventStream : KeepAliveMember, IOpenStream, IWakea
 
     private const string Failed = "failed";
 
-    // Each flush wakes the thread that sends, which costs more than a few events do; but of what the server lets wait (64 KiB in Kestrel) this
-    // is less than half, so that the next is encoded while one is sent.
-    private const int FlushAtBytes = 31 * 1024;
+    // Each flush wakes the thread that sends, which costs more than a few events do. A little less than the server lets wait (64 KiB in
+    // Kestrel), so that the next is encoded while one is sent.
+    private const int FlushAtBytes = 60 * 1024;
 
     // What the host's stop waits for a client that does not read or a source that does not end. Real time, whatever clock the app has: a host
     // whose clock is faked must stop as well.
