@@ -24,7 +24,22 @@ internal sealed class SseTopics : ISseTopics
     private readonly Func<string, CancellationToken, ValueTask<TopicLease>> _open;
     private readonly Action<TopicLog>? _detach;
 
-    public SseTopics(ISseBacklog backlog, SseOptions options, JsonSerializerOptions json, TimeProvider time, ILogger logger, SseMetrics? metrics = null)
+    /// <summary>Makes the topics of an app.</summary>
+    /// <param name="backlog">Where they live.</param>
+    /// <param name="options">Their settings.</param>
+    /// <param name="json">How data is serialized.</param>
+    /// <param name="time">The app's clock.</param>
+    /// <param name="logger">Where failures go.</param>
+    /// <param name="metrics">Where events are counted.</param>
+    /// <param name="nobodys">See <see cref="SharedWork"/>: null but for a scheduler under which all of it runs.</param>
+    public SseTopics(
+        ISseBacklog backlog,
+        SseOptions options,
+        JsonSerializerOptions json,
+        TimeProvider time,
+        ILogger logger,
+        SseMetrics? metrics = null,
+        SynchronizationContext? nobodys = null)
     {
         _backlog = backlog;
         _memory = backlog as InMemoryBacklog;
@@ -34,8 +49,8 @@ internal sealed class SseTopics : ISseTopics
         _metrics = metrics ?? SseMetrics.Create(factory: null);
         _open = OpenAsync;
         _detach = _memory is null ? null : log => _memory.Detach((MemoryTopic)log, subscribes: true);
-        _feeds = new TopicFeeds(backlog, options, time, logger);
-        _reads = _memory is null ? new StoreReads(backlog, time) : null;
+        _feeds = new TopicFeeds(backlog, options, time, logger, nobodys);
+        _reads = _memory is null ? new StoreReads(backlog, time, nobodys) : null;
     }
 
     public ValueTask<string> PublishAsync(string topic, SseEvent item, CancellationToken cancellationToken = default)

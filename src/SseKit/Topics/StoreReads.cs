@@ -9,7 +9,7 @@ namespace SseKit.Topics;
 /// kinds does not crowd out the feeds. A page that is a moment old is as true as one that took that moment to arrive.
 /// </summary>
 [SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "The semaphore's wait handle is never asked for; the timer is of one shot.")]
-internal sealed class StoreReads(ISseBacklog backlog, TimeProvider time)
+internal sealed class StoreReads(ISseBacklog backlog, TimeProvider time, SynchronizationContext? nobodys = null)
 {
     private const int MostAtOnce = 16;
     private const int MostKept = 16;
@@ -49,7 +49,7 @@ internal sealed class StoreReads(ISseBacklog backlog, TimeProvider time)
 
         if (first)
         {
-            _ = ReadStoreAsync(key, reading);
+            SharedWork.Start(static read => _ = read.Reads.ReadStoreAsync(read.Key, read.Reading), (Reads: this, Key: key, Reading: reading), nobodys);
         }
 
         try

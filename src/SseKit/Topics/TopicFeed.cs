@@ -47,12 +47,13 @@ internal sealed class TopicFeed
     public int Readers { get; set; }
 
     /// <summary>Begins to read. Once, and not under a lock: the store is called here, and may be slow to give the thread back.</summary>
-    public void Start()
+    /// <param name="nobodys">See <see cref="SharedWork"/>.</param>
+    public void Start(SynchronizationContext? nobodys)
     {
         // The first subscriber's request must not be what the feed runs in for the rest of its life.
         using (ExecutionContext.SuppressFlow())
         {
-            _ = RunAsync();
+            SharedWork.Start(static feed => _ = feed.RunAsync(), this, nobodys);
         }
     }
 

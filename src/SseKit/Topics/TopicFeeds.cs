@@ -4,7 +4,7 @@ using SseKit.Waiting;
 namespace SseKit.Topics;
 
 /// <summary>The feeds of the topics that somebody on this node reads.</summary>
-internal sealed class TopicFeeds(ISseBacklog backlog, SseOptions options, TimeProvider time, ILogger logger)
+internal sealed class TopicFeeds(ISseBacklog backlog, SseOptions options, TimeProvider time, ILogger logger, SynchronizationContext? nobodys)
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<string, TopicFeed> _feeds = new(StringComparer.Ordinal);
@@ -49,7 +49,7 @@ internal sealed class TopicFeeds(ISseBacklog backlog, SseOptions options, TimePr
 
         if (isNew)
         {
-            feed.Start();
+            feed.Start(nobodys);
         }
 
         return feed;

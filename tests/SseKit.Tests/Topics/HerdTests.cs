@@ -152,6 +152,41 @@ public sealed class HerdTests
         Assert.Equal(9, (await reads.ReadAsync("orders", ids[0], 256, Stop)).Entries.Count);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Who_has_come_first_and_is_busy_in_a_place_of_its_own_does_not_hold_up_the_topic(bool onScheduler)
+    {
+        await AppendAsync(1);
+        var topics = Node();
+        var gate = _store.Hold();
+        BusyPlace.Begin(onScheduler, () => _ = topics.SubscribeAsync("orders", cancellationToken: Stop).GetAsyncEnumerator(Stop).MoveNextAsync().AsTask());
+        await using var other = topics.SubscribeAsync("orders", start: SseStart.Earliest, cancellationToken: Stop).GetAsyncEnumerator(Stop);
+        var next = other.MoveNextAsync().AsTask();
+        gate.SetResult();
+
+        Assert.True(await next.WaitAsync(Guard, Stop));
+        await topics.PublishAsync("orders", new SseEvent("next"), Stop);
+        Assert.True(await other.MoveNextAsync().AsTask().WaitAsync(Guard, Stop));
+        Assert.Equal("next", other.Current.Data);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Who_has_asked_first_and_is_busy_in_a_place_of_its_own_does_not_hold_up_a_shared_read(bool onScheduler)
+    {
+        var ids = await AppendAsync(10);
+        var reads = new StoreReads(_store, _time);
+        var gate = _store.Hold();
+        BusyPlace.Begin(onScheduler, () => _ = reads.ReadAsync("orders", ids[0], 256, Stop).AsTask());
+        var other = reads.ReadAsync("orders", ids[0], 256, Stop).AsTask();
+        gate.SetResult();
+
+        Assert.Equal(9, (await other.WaitAsync(Guard, Stop)).Entries.Count);
+        Assert.Equal(1, _store.Reads);
+    }
+
     [Fact]
     public async Task A_store_that_keeps_much_more_than_the_node_is_not_read_to_its_end()
     {

@@ -513,6 +513,7 @@ internal sealed class RandomSchedule : IDisposable
             services.AddSingleton<ISseBacklog>(new RelayingBacklog(_store) { Deliver = _relayed.Enqueue });
         }
 
+        services.AddSingleton(_scheduler.Topics);
         services.AddSse(options =>
         {
             (options.MaxEventsPerTopic, options.MaxBytesPerTopic, options.MaxEventAge) = (_maxEvents, _maxBytes, _maxAge);

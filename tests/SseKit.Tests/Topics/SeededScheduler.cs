@@ -1,3 +1,7 @@
+using Microsoft.Extensions.DependencyInjection;
+using SseKit.Streaming;
+using SseKit.Topics;
+
 namespace SseKit.Tests.Topics;
 
 /// <summary>
@@ -26,6 +30,13 @@ internal sealed class SeededScheduler(Random random) : SynchronizationContext
     public override void Send(SendOrPostCallback d, object? state) => throw new NotSupportedException("Nothing may block on the scheduler.");
 
     public override SynchronizationContext CreateCopy() => this;
+
+    /// <summary>The topics of an app all of which runs here: what its subscribers share does, too.</summary>
+    public SseTopics Topics(IServiceProvider services)
+    {
+        var host = services.GetRequiredService<StreamHost>();
+        return new SseTopics(services.GetRequiredService<ISseBacklog>(), host.Options, host.Json, host.Time, host.Logger, host.Metrics, nobodys: this);
+    }
 
     /// <summary>Runs one of those that can go on; false when there is none.</summary>
     public bool Step()

@@ -26,6 +26,7 @@ internal sealed class TopicStage : IDisposable
             services.AddSingleton(store);
         }
 
+        services.AddSingleton(_scheduler.Topics);
         services.AddSse(configure ?? (_ => { }));
         _services = services.BuildServiceProvider();
     }
