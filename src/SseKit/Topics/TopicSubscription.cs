@@ -91,7 +91,7 @@ internal sealed class TopicSubscription(
     public override void Write(FrameBuffer buffer)
     {
         _selection?.Forget(_frames.Span);
-        buffer.Write(_frames.Span);
+        buffer.WriteLasting(_frames);
     }
 
     public override void WriteKeepAlive(FrameBuffer buffer)

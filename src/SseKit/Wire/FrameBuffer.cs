@@ -40,6 +40,9 @@ internal abstract class FrameBuffer
         }
     }
 
+    /// <summary>Writes frames from memory that never changes, which may be looked at until they are flushed.</summary>
+    public virtual void WriteLasting(ReadOnlyMemory<byte> frames) => Write(frames.Span);
+
     /// <summary>Makes room for at least <paramref name="atLeast"/> more bytes and keeps what was filled.</summary>
     protected abstract void Refill(int atLeast);
 

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.IO.Pipelines;
 
 namespace SseKit.Wire;
@@ -5,7 +6,8 @@ namespace SseKit.Wire;
 /// <summary>Frames on their way into a pipe. Between flushes it holds the pipe's memory, and nothing else may write to the pipe.</summary>
 /// <remarks>
 /// What is small by the time of its flush never gets that far: it is given to the pipe in one call from memory of our own, since each of the three
-/// calls that filling the pipe's memory takes has its locks, and together they cost more than the copy and the encoding.
+/// calls that filling the pipe's memory takes has its locks, and together they cost more than the copy and the encoding. Nor does what lies in
+/// memory that lasts, as a topic's events do: the last of it is given to the pipe with the flush, from where it lies.
 /// </remarks>
 internal sealed class PipeFrames(PipeWriter pipe) : FrameBuffer
 {
@@ -23,10 +25,13 @@ internal sealed class PipeFrames(PipeWriter pipe) : FrameBuffer
 
     private PipeWriter _pipe = pipe;
     private byte[]? _small;
-    private long _advanced;
+
+    // Comes after what the pipe has, and with it nothing is in memory. Counted among what was handed over.
+    private ReadOnlyMemory<byte> _lasting;
+    private long _handed;
 
     /// <summary>Bytes that were written since the last flush.</summary>
-    public long Unflushed => _advanced + Used;
+    public long Unflushed => _handed + Used;
 
     /// <summary>Begins to write into a pipe. To be given back with <see cref="Return"/>; an exception in between merely loses it.</summary>
     public static PipeFrames Rent(PipeWriter pipe)
@@ -69,9 +74,29 @@ internal sealed class PipeFrames(PipeWriter pipe) : FrameBuffer
             return flush;
         }
 
+        if (!_lasting.IsEmpty)
+        {
+            (var lasting, _lasting, _handed) = (_lasting, default, 0);
+            return _pipe.WriteAsync(lasting, CancellationToken.None);
+        }
+
         Give();
-        _advanced = 0;
+        _handed = 0;
         return _pipe.FlushAsync(CancellationToken.None);
+    }
+
+    public override void WriteLasting(ReadOnlyMemory<byte> frames)
+    {
+        // Several that are small are still small together.
+        if (_small is not null || (Unflushed > 0 && frames.Length <= SmallCapacity))
+        {
+            Write(frames.Span);
+            return;
+        }
+
+        Give();
+        _lasting = frames;
+        _handed += frames.Length;
     }
 
     protected override void Refill(int atLeast)
@@ -83,11 +108,13 @@ internal sealed class PipeFrames(PipeWriter pipe) : FrameBuffer
             t_spare = small;
             _small = null;
         }
-        else if (Unflushed == 0 && atLeast <= SmallCapacity)
+        else if (Unflushed == _lasting.Length && _lasting.Length + atLeast <= SmallCapacity)
         {
             _small = t_spare ?? new byte[SmallCapacity];
             t_spare = null;
             Memory = _small;
+            _lasting.CopyTo(Memory);
+            (Used, _lasting, _handed) = (_lasting.Length, default, 0);
         }
         else
         {
@@ -101,7 +128,13 @@ internal sealed class PipeFrames(PipeWriter pipe) : FrameBuffer
         if (Used > 0)
         {
             _pipe.Advance(Used);
-            _advanced += Used;
+            _handed += Used;
+        }
+
+        if (!_lasting.IsEmpty)
+        {
+            _pipe.Write(_lasting.Span);
+            _lasting = default;
         }
 
         // An idle connection must not hold a block of the server's pool.

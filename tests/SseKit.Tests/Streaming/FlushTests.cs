@@ -60,6 +60,27 @@ public class FlushTests
     }
 
     [Fact]
+    public async Task A_burst_of_a_topic_leaves_as_one_chunk()
+    {
+        var stop = TestContext.Current.CancellationToken;
+        await using var app = await TestApp.StartAsync(web => web.MapSse("/", "orders"), services: services => services.AddSse());
+        var topics = app.Web.Services.GetRequiredService<ISseTopics>();
+        using var client = await RawClient.ConnectAsync(app.Port);
+        await client.GetAsync("/");
+        await client.ReadToAsync("\n\n\r\n");
+
+        // Too large for the burst to begin in the memory where it lies.
+        await topics.PublishAsync("orders", new string('x', 16 * 1024), stop);
+        await client.ReadToAsync("\n\n\r\n");
+
+        // More than a block of the server's pool.
+        await topics.PublishAsync("orders", [.. Enumerable.Repeat<SseEvent>(new string('y', 1_000), 10)], stop);
+        var burst = await client.ReadToAsync("\n\n\r\n");
+        Assert.Equal(10, burst.Split("\n\n").Length - 1);
+        Assert.Equal(2, burst.Count(letter => letter == '\r'));
+    }
+
+    [Fact]
     public async Task What_was_written_before_the_end_survives_a_middleware_that_wraps_the_body()
     {
         await using var app = await TestApp.StartAsync(web =>
