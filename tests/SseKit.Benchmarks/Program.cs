@@ -10,7 +10,7 @@ switch (args)
     case ["macro", .. var rest]:
         return await MacroRun.RunAsync(rest);
     case ["server", .. var rest]:
-        return await BenchServer.RunAsync(rest);
+        return BenchServer.Run(rest);
     default:
         Console.Error.WriteLine(
             """

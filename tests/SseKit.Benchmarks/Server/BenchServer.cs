@@ -19,7 +19,7 @@ internal static class BenchServer
 {
     private const string Topic = "news";
 
-    public static async Task<int> RunAsync(string[] args)
+    public static int Run(string[] args)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -56,7 +56,8 @@ internal static class BenchServer
             app.Map("/watched", branch => branch.UseSse().Run(Plain));
         }
 
-        await app.StartAsync();
+        // The commands stay on this thread, which is none of the thread pool's: one of those that blocks is missed by the server.
+        app.StartAsync().GetAwaiter().GetResult();
 
         var topics = app.Services.GetRequiredService<ISseTopics>();
         Answer([.. app.Urls.Select(url => (object)new Uri(url).Port)]);
@@ -79,10 +80,10 @@ internal static class BenchServer
                     Answer(ResidentBytes(), GC.GetTotalMemory(forceFullCollection: false));
                     break;
                 case "calm":
-                    Answer(await CompilerCalmAsync());
+                    Answer(CompilerCalm());
                     break;
                 case "position":
-                    Console.Out.WriteLine(await topics.GetPositionAsync(Topic));
+                    Console.Out.WriteLine(topics.GetPositionAsync(Topic).AsTask().GetAwaiter().GetResult());
                     break;
                 case "publish" when words[1] == "bare":
                     bare.Publish([.. Enumerable.Range(0, Int(words[2])).Select(_ => Content.FanOut(++sequence, Stopwatch.GetTimestamp()))]);
@@ -99,7 +100,7 @@ internal static class BenchServer
                     Answer(sequence);
                     break;
                 case "cost":
-                    Answer(await PublishCostAsync(topics, Int(words[1])));
+                    Answer(PublishCost(topics, Int(words[1])));
                     break;
                 default:
                     throw new ArgumentException(line);
@@ -134,11 +135,11 @@ internal static class BenchServer
     }
 
     /// <summary>Nanoseconds for a publish to a topic that is as full as it gets.</summary>
-    private static async Task<long> PublishCostAsync(ISseTopics topics, int fill)
+    private static long PublishCost(ISseTopics topics, int fill)
     {
         for (var i = 0; i < fill; i++)
         {
-            await topics.PublishAsync("cost", Content.FanOut(i, 0));
+            topics.PublishAsync("cost", Content.FanOut(i, 0)).AsTask().GetAwaiter().GetResult();
         }
 
         const int Count = 200_000;
@@ -146,21 +147,21 @@ internal static class BenchServer
         var started = Stopwatch.GetTimestamp();
         for (var i = 0; i < Count; i++)
         {
-            await topics.PublishAsync("cost", text);
+            topics.PublishAsync("cost", text).AsTask().GetAwaiter().GetResult();
         }
 
         return (long)(Stopwatch.GetElapsedTime(started).TotalNanoseconds / Count);
     }
 
     /// <summary>Waits until the runtime compiles nothing any more, which it does in the background, and tells how many methods it has compiled.</summary>
-    private static async Task<long> CompilerCalmAsync()
+    private static long CompilerCalm()
     {
         long compiled;
         do
         {
             // It looks for what became hot 100 ms after it last met something new.
             compiled = JitInfo.GetCompiledMethodCount();
-            await Task.Delay(250);
+            Thread.Sleep(250);
         }
         while (compiled != JitInfo.GetCompiledMethodCount());
 
