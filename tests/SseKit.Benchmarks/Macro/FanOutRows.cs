@@ -65,6 +65,9 @@ internal static class FanOutRows
             Dotnet("SseKit", "ssekit"),
             Dotnet("Channel + TypedResults", "typed"),
             Dotnet("bare Kestrel, one loop", "bare"),
+
+            // As many bytes as SseKit's, which are felt in a burst.
+            .. burst == 1 ? Array.Empty<Variant>() : [Dotnet("bare Kestrel, one loop, with ids", "bare-ids")],
             new Variant("nchan", () =>
             {
                 if (!Nchan.IsInstalled)
@@ -88,7 +91,7 @@ internal static class FanOutRows
                 using var client = Open(server.Port, "/");
                 return [Deliver(client, subscribers, burst, slow, count => server.Publish("", count), server.Usage)[0], double.NaN];
             }),
-        ], bars, servers.Dispose, turnsPerRound: burst == 1 ? 3 : 1);
+        ], bars, servers.Dispose, turnsPerRound: 3);
 
         Variant Dotnet(string variant, string path) => new(variant, () =>
         {

@@ -22,21 +22,24 @@ internal static class GrowthRows
     {
         var servers = new Servers();
         return new Row(name, title, [new("CPU µs/delivery"), new("B/delivery")],
-            [Variant("1,000 subscribers", 1_000), Variant("10,000 subscribers", 10_000)],
-            [new("CPU at 10,000 ÷ at 1,000", "10,000 subscribers", 0, "1,000 subscribers", limit)], servers.Dispose);
+            [
+                Variant("1,000 subscribers", "ssekit", 1_000), Variant("10,000 subscribers", "ssekit", 10_000),
+                Variant("bare Kestrel, one loop, 1,000", "bare", 1_000), Variant("bare Kestrel, one loop, 10,000", "bare", 10_000),
+            ],
+            [new("CPU at 10,000 ÷ at 1,000", "10,000 subscribers", 0, "1,000 subscribers", limit)], servers.Dispose, turnsPerRound: 3);
 
-        Variant Variant(string variant, int subscribers) => new(variant, () =>
+        Variant Variant(string variant, string path, int subscribers) => new(variant, () =>
         {
             var times = Math.Max(1, deliveries / burst / subscribers);
-            var server = servers.Get("all", () =>
+            var server = servers.Get(path, () =>
             {
                 var started = PeerProcess.Dotnet();
-                FanOutRows.Warm(started, "ssekit", 1_000, burst, Math.Max(1, deliveries / burst / 2_000));
+                FanOutRows.Warm(started, path, 1_000, burst, Math.Max(1, deliveries / burst / 2_000));
                 return started;
             });
             server.Settle();
-            using var client = FanOutRows.Open(server.Port, "/ssekit/topic", subscribers);
-            return FanOutRows.Deliver(server, "ssekit", client, subscribers, burst, times);
+            using var client = FanOutRows.Open(server.Port, $"/{path}/topic", subscribers);
+            return FanOutRows.Deliver(server, path, client, subscribers, burst, times);
         });
     }
 

@@ -51,7 +51,7 @@ internal static class MacroRun
         {RuntimeInformation.OSDescription}, {Environment.ProcessorCount} cores{Processor()}.
 
         Server and client are processes of their own on loopback, in the same run and under the same settings; the client checks every event that it counts.
-        The variants of a row take turns, {rounds} rounds of at least one turn each (single streams: of two or four; lone deliveries: of three). A cell is the median of the turns with the
+        The variants of a row take turns, {rounds} rounds of at least one turn each (single streams: of two or four; deliveries: of three). A cell is the median of the turns with the
         smallest and the largest; a ratio is taken within each turn, and its median is held against the bar. A turn of single streams in which the host moved
         the cores from or to each other is taken again. CPU is the server's, user and system, once the runtime has compiled what is hot. Bytes are what the
         server allocated, less what the same source allocates in an empty loop. `System.GC.Server` is on, as in every web app. Over HTTP/1.1 SseKit's

@@ -9,7 +9,8 @@ namespace SseKit.Benchmarks.Server;
 /// The limit of what any library on Kestrel can reach: one loop that writes bytes which are encoded already to all connections, and knows nothing
 /// of slow clients, resuming, filters or keep-alives.
 /// </summary>
-internal sealed class BareHub
+/// <param name="idLine">What each event ends with before its blank line.</param>
+internal sealed class BareHub(string idLine = "")
 {
     private const int Slots = 64;
 
@@ -34,7 +35,7 @@ internal sealed class BareHub
         }
     });
 
-    public void Publish(IEnumerable<string> texts) => Write(Encoding.UTF8.GetBytes(string.Concat(texts.Select(text => $"data: {text}\n\n"))), 0, 1);
+    public void Publish(IEnumerable<string> texts) => Write(Encoding.UTF8.GetBytes(string.Concat(texts.Select(text => $"data: {text}\n{idLine}\n"))), 0, 1);
 
     /// <summary>Writes a comment to each connection once in every interval, spread over it.</summary>
     public void KeepAlive(TimeSpan interval)

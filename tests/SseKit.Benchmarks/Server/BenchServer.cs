@@ -43,11 +43,13 @@ internal static class BenchServer
         var app = builder.Build();
         var hub = new ChannelHub();
         var bare = new BareHub();
+        var bareWithIds = new BareHub("id: 0123456789ab-12345\n");
         SingleStreams.Map(app);
         app.MapSse("/ssekit/topic", Topic);
         app.MapSse("/ssekit/all", Topic, stream => stream.Start = SseStart.Earliest);
         app.MapGet("/typed/topic", (CancellationToken stop) => TypedResults.ServerSentEvents(hub.SubscribeAsync(stop)));
         BareHub.Map(app, "/bare/topic", bare);
+        BareHub.Map(app, "/bare-ids/topic", bareWithIds);
         Silence.Map(app, TimeSpan.FromSeconds(Setting(args, "--keep-alive", 15)));
         Replays.Map(app, Setting(args, "--replay", 0));
         app.Map("/plain", branch => branch.Run(Plain));
@@ -85,8 +87,8 @@ internal static class BenchServer
                 case "position":
                     Console.Out.WriteLine(topics.GetPositionAsync(Topic).AsTask().GetAwaiter().GetResult());
                     break;
-                case "publish" when words[1] == "bare":
-                    bare.Publish([.. Enumerable.Range(0, Int(words[2])).Select(_ => Content.FanOut(++sequence, Stopwatch.GetTimestamp()))]);
+                case "publish" when words[1].StartsWith("bare", StringComparison.Ordinal):
+                    (words[1] == "bare" ? bare : bareWithIds).Publish([.. Enumerable.Range(0, Int(words[2])).Select(_ => Content.FanOut(++sequence, Stopwatch.GetTimestamp()))]);
                     Answer(sequence);
                     break;
                 case "publish":
