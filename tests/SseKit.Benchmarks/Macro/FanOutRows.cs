@@ -76,7 +76,7 @@ internal static class FanOutRows
                 }
 
                 var server = servers.Get("nchan", () => new Nchan());
-                using var client = Open(server.Port, "/nchan/topic");
+                using var client = Open(server.Port, "/nchan/topic", subscribers);
                 return [Deliver(client, subscribers, burst, slow, server.Publish, () => (server.Cpu(), 0))[0], double.NaN];
             }),
             new Variant("better-sse", () =>
@@ -88,7 +88,7 @@ internal static class FanOutRows
 
                 var server = servers.Get("better-sse", () => BetterSse.Start());
                 server.Settle();
-                using var client = Open(server.Port, "/");
+                using var client = Open(server.Port, "/", subscribers);
                 return [Deliver(client, subscribers, burst, slow, count => server.Publish("", count), server.Usage)[0], double.NaN];
             }),
         ], bars, servers.Dispose, turnsPerRound: 3);
@@ -102,21 +102,23 @@ internal static class FanOutRows
                 return started;
             });
             server.Settle();
-            using var client = Open(server.Port, $"/{path}/topic");
+            using var client = Open(server, path, subscribers);
             return Deliver(server, path, client, subscribers, burst, times);
         });
-
-        Subscribers Open(int port, string path) => FanOutRows.Open(port, path, subscribers);
     }
 
     public static void Warm(PeerProcess server, string path, int subscribers, int burst, int times) => server.Warm(() =>
     {
         server.Settle();
-        using var client = Open(server.Port, $"/{path}/topic", subscribers);
+        using var client = Open(server, path, subscribers);
         Deliver(server, path, client, subscribers, burst, times);
     });
 
-    public static Subscribers Open(int port, string path, int subscribers)
+    /// <summary>Subscribes to the topic of a variant in .NET.</summary>
+    public static Subscribers Open(PeerProcess server, string variant, int subscribers) =>
+        Open(variant == "sockets" ? server.Ports[2] : server.Port, $"/{variant}/topic", subscribers);
+
+    private static Subscribers Open(int port, string path, int subscribers)
     {
         var client = new Subscribers(threads: 2);
         client.Open(subscribers, port, Subscribers.Request(path), latencies => new NumberedEvents(latencies));

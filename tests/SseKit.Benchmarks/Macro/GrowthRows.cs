@@ -25,6 +25,7 @@ internal static class GrowthRows
             [
                 Variant("1,000 subscribers", "ssekit", 1_000), Variant("10,000 subscribers", "ssekit", 10_000),
                 Variant("bare Kestrel, one loop, 1,000", "bare", 1_000), Variant("bare Kestrel, one loop, 10,000", "bare", 10_000),
+                Variant("sockets alone, one loop, 1,000", "sockets", 1_000), Variant("sockets alone, one loop, 10,000", "sockets", 10_000),
             ],
             [new("CPU at 10,000 ÷ at 1,000", "10,000 subscribers", 0, "1,000 subscribers", limit)], servers.Dispose, turnsPerRound: 3);
 
@@ -38,7 +39,7 @@ internal static class GrowthRows
                 return started;
             });
             server.Settle();
-            using var client = FanOutRows.Open(server.Port, $"/{path}/topic", subscribers);
+            using var client = FanOutRows.Open(server, path, subscribers);
             return FanOutRows.Deliver(server, path, client, subscribers, burst, times);
         });
     }
@@ -57,7 +58,7 @@ internal static class GrowthRows
         FanOutRows.Warm(server, "ssekit", subscribers: 100, burst: 1, times: 20);
         server.Settle();
         var empty = server.Memory();
-        using var client = FanOutRows.Open(server.Port, "/ssekit/topic", Count);
+        using var client = FanOutRows.Open(server, "ssekit", Count);
         if (rate > 0)
         {
             server.Ask($"start ssekit {rate * seconds} {1_000_000 / rate}");

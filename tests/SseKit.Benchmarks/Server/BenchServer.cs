@@ -44,6 +44,7 @@ internal static class BenchServer
         var hub = new ChannelHub();
         var bare = new BareHub();
         var bareWithIds = new BareHub("id: 0123456789ab-12345\n");
+        var sockets = new SocketHub();
         SingleStreams.Map(app);
         app.MapSse("/ssekit/topic", Topic);
         app.MapSse("/ssekit/all", Topic, stream => stream.Start = SseStart.Earliest);
@@ -62,12 +63,18 @@ internal static class BenchServer
         app.StartAsync().GetAwaiter().GetResult();
 
         var topics = app.Services.GetRequiredService<ISseTopics>();
-        Answer([.. app.Urls.Select(url => (object)new Uri(url).Port)]);
+        Answer([.. app.Urls.Select(url => (object)new Uri(url).Port), sockets.Port]);
         var sequence = 0L;
         var publishers = new Dictionary<string, Action>(StringComparer.Ordinal)
         {
             ["ssekit"] = () => topics.PublishAsync(Topic, Content.FanOut(++sequence, Stopwatch.GetTimestamp())).AsTask().GetAwaiter().GetResult(),
             ["typed"] = () => hub.Publish(Content.FanOut(++sequence, Stopwatch.GetTimestamp())),
+        };
+        var loops = new Dictionary<string, Action<string[]>>(StringComparer.Ordinal)
+        {
+            ["bare"] = bare.Publish,
+            ["bare-ids"] = bareWithIds.Publish,
+            ["sockets"] = sockets.Publish,
         };
         while (Console.In.ReadLine() is { } line)
         {
@@ -87,8 +94,8 @@ internal static class BenchServer
                 case "position":
                     Console.Out.WriteLine(topics.GetPositionAsync(Topic).AsTask().GetAwaiter().GetResult());
                     break;
-                case "publish" when words[1].StartsWith("bare", StringComparison.Ordinal):
-                    (words[1] == "bare" ? bare : bareWithIds).Publish([.. Enumerable.Range(0, Int(words[2])).Select(_ => Content.FanOut(++sequence, Stopwatch.GetTimestamp()))]);
+                case "publish" when loops.TryGetValue(words[1], out var loop):
+                    loop([.. Enumerable.Range(0, Int(words[2])).Select(_ => Content.FanOut(++sequence, Stopwatch.GetTimestamp()))]);
                     Answer(sequence);
                     break;
                 case "publish":
