@@ -23,6 +23,7 @@ internal static class FanOutRows
             yield return FanOut($"lone-{subscribers}", $"One event at a time to {subscribers} subscribers", subscribers, 1, (quick ? 50_000 : 100_000) / subscribers,
             [
                 new("CPU ÷ Channel + TypedResults", "SseKit", 0, "Channel + TypedResults", 0.85),
+                new("the same of bare Kestrel, one loop", "bare Kestrel, one loop", 0, "Channel + TypedResults"),
                 new("CPU ÷ nchan", "SseKit", 0, "nchan", 1.15),
                 new("B/delivery", "SseKit", 1, null, 2),
             ]);

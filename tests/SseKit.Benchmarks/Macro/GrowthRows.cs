@@ -27,7 +27,11 @@ internal static class GrowthRows
                 Variant("bare Kestrel, one loop, 1,000", "bare", 1_000), Variant("bare Kestrel, one loop, 10,000", "bare", 10_000),
                 Variant("sockets alone, one loop, 1,000", "sockets", 1_000), Variant("sockets alone, one loop, 10,000", "sockets", 10_000),
             ],
-            [new("CPU at 10,000 ÷ at 1,000", "10,000 subscribers", 0, "1,000 subscribers", limit)], servers.Dispose, turnsPerRound: 3);
+            [
+                new("CPU at 10,000 ÷ at 1,000", "10,000 subscribers", 0, "1,000 subscribers", limit),
+                new("the same of bare Kestrel, one loop", "bare Kestrel, one loop, 10,000", 0, "bare Kestrel, one loop, 1,000"),
+                new("the same of sockets alone, one loop", "sockets alone, one loop, 10,000", 0, "sockets alone, one loop, 1,000"),
+            ], servers.Dispose, turnsPerRound: 3);
 
         Variant Variant(string variant, string path, int subscribers) => new(variant, () =>
         {

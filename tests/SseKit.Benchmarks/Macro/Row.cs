@@ -9,8 +9,10 @@ internal sealed record Metric(string Name, string Format = "0.00");
 /// <summary>One way to do what the row measures. Null from <paramref name="Measure"/>: it is not installed.</summary>
 internal sealed record Variant(string Name, Func<double[]?> Measure);
 
-/// <summary>What the issue asks for: a metric of SseKit against a peer's in the same round, or by itself where there is no peer.</summary>
-internal sealed record Bar(string What, string Ours, int Metric, string? Peer, double Limit, bool AtLeast = false, int? PeerMetric = null);
+/// <summary>
+/// What is asked for: a metric of SseKit against a peer's in the same round, or by itself where there is no peer. Without a limit it says what others reach.
+/// </summary>
+internal sealed record Bar(string What, string Ours, int Metric, string? Peer, double? Limit = null, bool AtLeast = false, int? PeerMetric = null);
 
 /// <summary>What is measured side by side: its variants take turns in each round, and ratios are taken within a round.</summary>
 internal sealed class Row(string name, string title, Metric[] metrics, Variant[] variants, Bar[] bars, Action? end = null, int turnsPerRound = 1, int mostRounds = int.MaxValue, bool rotate = true, bool again = false, int anewAfter = int.MaxValue)
@@ -128,7 +130,8 @@ internal sealed class Row(string name, string title, Metric[] metrics, Variant[]
             var median = Median(ratios);
             var sign = bar.AtLeast ? "≥" : "≤";
             var verdict = ratios.Count == 0 ? "not measured" : (bar.AtLeast ? median >= bar.Limit : median <= bar.Limit) ? "met" : "**not met**";
-            text.AppendLine(CultureInfo.InvariantCulture, $"- {bar.What}: {Spread(ratios, "0.00")}, bar {sign} {bar.Limit}: {verdict}");
+            var held = bar.Limit is null ? "" : $", bar {sign} {Text(bar.Limit.Value, "0.##")}: {verdict}";
+            text.AppendLine(CultureInfo.InvariantCulture, $"- {bar.What}: {Spread(ratios, "0.00")}{held}");
         }
 
         if (_again > 0)
