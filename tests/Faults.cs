@@ -1,7 +1,8 @@
-// Plants the faults of FAULTS.md one at a time in a copy of the repository and expects the named tests to turn red.
+// Plants each fault of FAULTS.md in a copy of the repository and expects the named tests to turn red; several copies at a time.
 //   dotnet run tests/Faults.cs                 all faults
 //   dotnet run tests/Faults.cs -- "lone CR"    those whose heading contains the text
 
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Text;
@@ -22,66 +23,90 @@ if (faults.Count == 0)
     return args.Length == 0 ? 0 : 1;
 }
 
-var copy = Directory.CreateTempSubdirectory("faults-").FullName;
+var folder = Directory.CreateTempSubdirectory("faults-").FullName;
 try
 {
-    return Try(faults);
+    return await TryAsync();
 }
 finally
 {
-    Directory.Delete(copy, recursive: true);
+    Directory.Delete(folder, recursive: true);
 }
 
-int Try(List<Fault> faults)
+async Task<int> TryAsync()
 {
-    CopyRepository();
-
-    Console.WriteLine($"Unbroken code first: {faults.Count} faults, {faults.SelectMany(f => f.Tests).Distinct().Count()} tests");
-    var known = new HashSet<Test>();
-    foreach (var project in Projects(faults.SelectMany(f => f.Tests)))
+    var all = faults.SelectMany(f => f.Tests).Distinct().ToList();
+    Console.WriteLine($"Unbroken code first: {faults.Count} faults, {all.Count} tests");
+    // Two for each core: a test that is red has often waited for what does not come.
+    var copies = Enumerable.Range(0, Math.Min(2 * Environment.ProcessorCount, faults.Count)).Select(i => Path.Combine(folder, $"{i}")).ToList();
+    var unready = await Task.WhenAll(copies.Select(copy => Task.Run(() => Prepare(copy, all))));
+    if (unready.FirstOrDefault(reason => reason is not null) is { } reason)
     {
-        if (!Build(project, restore: true, out var errors))
-        {
-            Console.WriteLine($"{project} does not build:\n{errors}");
-            return 1;
-        }
-        foreach (var line in Execute(Binary(project), ["-list", "methods", "-noColor"], testLimit).Output.Split('\n'))
-        {
-            known.Add(new Test(project, line.Trim().Split('.')[^1]));
-        }
+        Console.WriteLine(reason);
+        return 1;
     }
-    if (RedRun(faults.SelectMany(f => f.Tests).Where(known.Contains)) is { } red)
+
+    var known = all.Select(t => t.Project).Distinct().SelectMany(project => Known(copies[0], project)).ToHashSet();
+    if (RedRun(copies[0], all.Where(known.Contains)) is { } red)
     {
         Console.WriteLine($"Not green on unbroken code, so nothing can be told:\n{red}");
         return 1;
     }
 
-    var verdicts = new List<(string Verdict, Fault Fault)>();
+    // Not beside others: a browser notices when a test in another program adds a network to the machine.
+    var lone = faults.Where(f => f.Tests.Any(t => t.Project == "SseKit.BrowserTests")).ToList();
+    var waiting = new ConcurrentQueue<Fault>(faults.Except(lone));
+    var verdicts = new ConcurrentDictionary<Fault, string>();
+    await Task.WhenAll(copies.Select(copy => Task.Run(() =>
+    {
+        while (waiting.TryDequeue(out var fault))
+        {
+            Try(copy, fault);
+        }
+    })));
+    lone.ForEach(fault => Try(copies[0], fault));
+
+    var width = faults.Max(f => f.Title.Length);
+    Console.WriteLine();
     foreach (var fault in faults)
     {
-        var verdict = Judge(fault, known);
-        Console.WriteLine($"  {verdict,-14} {fault.Title}");
-        verdicts.Add((verdict, fault));
+        Console.WriteLine($"| {verdicts[fault],-14} | {fault.Title.PadRight(width)} | {string.Join(", ", fault.Tests)} |");
     }
-
-    var width = verdicts.Max(v => v.Fault.Title.Length);
-    Console.WriteLine();
-    foreach (var (verdict, fault) in verdicts)
-    {
-        Console.WriteLine($"| {verdict,-14} | {fault.Title.PadRight(width)} | {string.Join(", ", fault.Tests)} |");
-    }
-    var bad = verdicts.Count(v => v.Verdict != "red");
-    Console.WriteLine($"\n{verdicts.Count - bad} of {verdicts.Count} faults were caught.");
+    var bad = verdicts.Values.Count(verdict => verdict != "red");
+    Console.WriteLine($"\n{faults.Count - bad} of {faults.Count} faults were caught.");
     return bad == 0 ? 0 : 1;
+
+    void Try(string copy, Fault fault)
+    {
+        var (verdict, reason) = Judge(copy, fault, known);
+        Console.WriteLine($"  {verdict,-14} {fault.Title}{(reason is null ? "" : $"\n    {reason}")}");
+        verdicts[fault] = verdict;
+    }
 }
 
-string Judge(Fault fault, HashSet<Test> known)
+// Why the copy cannot be used, or null.
+string? Prepare(string copy, IEnumerable<Test> tests)
+{
+    CopyRepository(copy);
+    foreach (var project in Projects(tests))
+    {
+        if (!Build(copy, project, restore: true, out var errors))
+        {
+            return $"{project} does not build:\n{errors}";
+        }
+    }
+    return null;
+}
+
+IEnumerable<Test> Known(string copy, string project) =>
+    Execute(copy, Binary(copy, project), ["-list", "methods", "-noColor"], testLimit).Output.Split('\n').Select(line => new Test(project, line.Trim().Split('.')[^1]));
+
+(string Verdict, string? Reason) Judge(string copy, Fault fault, HashSet<Test> known)
 {
     var unknown = fault.Tests.Where(t => !known.Contains(t)).ToList();
     if (unknown.Count > 0)
     {
-        Console.WriteLine($"    no such test: {string.Join(", ", unknown)}");
-        return "NO SUCH TEST";
+        return ("NO SUCH TEST", $"no such test: {string.Join(", ", unknown)}");
     }
 
     var path = Path.Combine(copy, fault.File);
@@ -89,8 +114,7 @@ string Judge(Fault fault, HashSet<Test> known)
     var found = original.Split(fault.Line).Length - 1;
     if (found != 1)
     {
-        Console.WriteLine($"    the line occurs {found} times in {fault.File}: {fault.Line}");
-        return "DID NOT APPLY";
+        return ("DID NOT APPLY", $"the line occurs {found} times in {fault.File}: {fault.Line}");
     }
 
     File.WriteAllText(path, original.Replace(fault.Line, fault.Break, StringComparison.Ordinal));
@@ -98,13 +122,12 @@ string Judge(Fault fault, HashSet<Test> known)
     {
         foreach (var project in Projects(fault.Tests))
         {
-            if (!Build(project, restore: false, out var errors))
+            if (!Build(copy, project, restore: false, out var errors))
             {
-                Console.WriteLine(errors);
-                return "NO COMPILE";
+                return ("NO COMPILE", errors);
             }
         }
-        return RedRun(fault.Tests) is null ? "SURVIVED" : "red";
+        return (RedRun(copy, fault.Tests) is null ? "SURVIVED" : "red", null);
     }
     finally
     {
@@ -113,12 +136,12 @@ string Judge(Fault fault, HashSet<Test> known)
 }
 
 // The output of the first run that was not green, or null.
-string? RedRun(IEnumerable<Test> named)
+string? RedRun(string copy, IEnumerable<Test> named)
 {
     foreach (var group in named.Distinct().GroupBy(t => t.Project))
     {
         var methods = group.SelectMany(t => new[] { "-method", "*." + t.Name });
-        var (code, output) = Execute(Binary(group.Key), ["-noColor", "-noLogo", "-failSkips", .. methods], testLimit);
+        var (code, output) = Execute(copy, Binary(copy, group.Key), ["-noColor", "-noLogo", "-failSkips", .. methods], testLimit);
         // A process that ends early with code 0 has not said that its tests passed. And a skipped test catches nothing.
         if (code != 0 || !Regex.IsMatch(output, "Total: [1-9][0-9]*, Errors: 0, Failed: 0"))
         {
@@ -128,28 +151,30 @@ string? RedRun(IEnumerable<Test> named)
     return null;
 }
 
-bool Build(string project, bool restore, out string errors)
+bool Build(string copy, string project, bool restore, out string errors)
 {
     // A fault may leave something unused behind: warnings are not what is being tried here.
-    string[] quick = ["-v:q", "-nologo", "-p:RunAnalyzers=false", "-p:TreatWarningsAsErrors=false", "-p:GenerateDocumentationFile=false"];
+    string[] quick = ["-v:q", "-nologo", "-p:RunAnalyzers=false", "-p:TreatWarningsAsErrors=false", "-p:GenerateDocumentationFile=false",
+        // The compiler stays warm from fault to fault, whatever the environment says.
+        "-p:UseSharedCompilation=true"];
     if (!restore)
     {
         quick = [.. quick, "--no-restore"];
     }
-    var (code, output) = Execute("dotnet", ["build", $"tests/{project}", .. quick], buildLimit);
+    var (code, output) = Execute(copy, "dotnet", ["build", $"tests/{project}", .. quick], buildLimit);
     errors = string.Join('\n', output.Split('\n').Where(line => line.Contains("error", StringComparison.Ordinal)).Distinct().Take(10));
     return code == 0;
 }
 
 // A test program of xunit.v3 is an executable: it starts in a fraction of the time of `dotnet test`.
-string Binary(string project) => Path.Combine(copy, "tests", project, "bin", "Debug", "net10.0", project);
+string Binary(string copy, string project) => Path.Combine(copy, "tests", project, "bin", "Debug", "net10.0", project);
 
 static IEnumerable<string> Projects(IEnumerable<Test> tests) => tests.Select(t => t.Project).Distinct();
 
-void CopyRepository()
+void CopyRepository(string copy)
 {
     // Tracked and new files alike, so that a fault can be tried before anything is committed.
-    var listed = Execute("git", ["-C", repository, "ls-files", "-co", "--exclude-standard", "-z"], testLimit).Output;
+    var listed = Execute(repository, "git", ["ls-files", "-co", "--exclude-standard", "-z"], testLimit).Output;
     foreach (var file in listed.Split('\0', StringSplitOptions.RemoveEmptyEntries))
     {
         // A tracked file may be deleted in the work tree.
@@ -164,20 +189,20 @@ void CopyRepository()
     // Installed npm packages are ignored by git, but browser tests need them.
     foreach (var package in Directory.GetFiles(Path.Combine(copy, "tests"), "package.json", SearchOption.AllDirectories))
     {
-        var folder = Path.Combine(Path.GetDirectoryName(package)!, "node_modules");
-        var installed = Path.Combine(repository, Path.GetRelativePath(copy, folder));
+        var modules = Path.Combine(Path.GetDirectoryName(package)!, "node_modules");
+        var installed = Path.Combine(repository, Path.GetRelativePath(copy, modules));
         if (Directory.Exists(installed))
         {
-            Directory.CreateSymbolicLink(folder, installed);
+            Directory.CreateSymbolicLink(modules, installed);
         }
     }
 }
 
-(int Code, string Output) Execute(string program, string[] arguments, TimeSpan limit)
+(int Code, string Output) Execute(string directory, string program, string[] arguments, TimeSpan limit)
 {
     var start = new ProcessStartInfo(program, arguments)
     {
-        WorkingDirectory = copy,
+        WorkingDirectory = directory,
         RedirectStandardOutput = true,
         RedirectStandardError = true,
     };
