@@ -53,7 +53,8 @@ async Task<int> TryAsync()
         return 1;
     }
 
-    // Not beside others: a browser notices when a test in another program adds a network to the machine.
+    // Not beside others: a browser notices when a test in another program adds a network to the machine. And what has survived is tried once
+    // more: two threads race each other only where both have a core.
     var lone = faults.Where(f => f.Tests.Any(t => t.Project == "SseKit.BrowserTests")).ToList();
     var waiting = new ConcurrentQueue<Fault>(faults.Except(lone));
     var verdicts = new ConcurrentDictionary<Fault, string>();
@@ -64,6 +65,7 @@ async Task<int> TryAsync()
             Try(copy, fault);
         }
     })));
+    lone.AddRange(faults.Where(fault => verdicts.GetValueOrDefault(fault) == "SURVIVED"));
     lone.ForEach(fault => Try(copies[0], fault));
 
     var width = faults.Max(f => f.Title.Length);

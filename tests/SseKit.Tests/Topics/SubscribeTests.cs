@@ -92,7 +92,9 @@ public class SubscribeTests
     {
         using var stage = new TopicStage(store: withStore ? new SlowPagingBacklog() : null);
         stage.Publish("1");
-        using var reading = new Reading(stage, start: SseStart.Earliest, stopped: true);
+        using var stop = new CancellationTokenSource();
+        stop.Cancel();
+        using var reading = new Reading(stage, start: SseStart.Earliest, stop: stop);
 
         Assert.True(reading.Task.IsCompletedSuccessfully);
         Assert.Empty(reading.Items);
@@ -119,6 +121,26 @@ public class SubscribeTests
 
         Assert.True(reading.Task.IsCompletedSuccessfully, $"{reading.Task.Exception}");
         Assert.False(other.Task.IsCompleted);
+    }
+
+    [Theory]
+    [InlineData(typeof(OperationCanceledException))]
+    [InlineData(typeof(TimeoutException))]
+    public void A_store_that_throws_when_its_reader_has_left_ends_a_subscription_without_an_exception(Type thrown)
+    {
+        using var stop = new CancellationTokenSource();
+        var store = new SlowPagingBacklog
+        {
+            Pause = (_, _) =>
+            {
+                stop.Cancel();
+                throw (Exception)Activator.CreateInstance(thrown)!;
+            },
+        };
+        using var stage = new TopicStage(store: store);
+        using var reading = new Reading(stage, stop: stop);
+
+        Assert.True(reading.Task.IsCompletedSuccessfully, $"{reading.Task.Exception}");
     }
 
     [Fact]
@@ -152,16 +174,12 @@ public class SubscribeTests
     private sealed class Reading : IDisposable
     {
         private readonly TopicStage _stage;
-        private readonly CancellationTokenSource _stop = new();
+        private readonly CancellationTokenSource _stop;
 
-        public Reading(TopicStage stage, string? lastEventId = null, SseStart start = SseStart.Live, bool stopped = false, int most = int.MaxValue)
+        public Reading(TopicStage stage, string? lastEventId = null, SseStart start = SseStart.Live, CancellationTokenSource? stop = null, int most = int.MaxValue)
         {
             _stage = stage;
-            if (stopped)
-            {
-                _stop.Cancel();
-            }
-
+            _stop = stop ?? new CancellationTokenSource();
             Task = ReadAsync(lastEventId, start, most);
             stage.Settle();
         }
