@@ -6,7 +6,7 @@ using Yarp.ReverseProxy.Forwarder;
 /// <summary>What stands around the app in real life: it starts Redis and the nodes, counts, and is the proxy that users see.</summary>
 internal sealed class Launcher(string redis) : IDisposable
 {
-    private static readonly TimeSpan Down = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Down = TimeSpan.FromSeconds(10);
 
     private readonly HttpMessageInvoker _client = new(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false, UseCookies = false });
     private readonly SemaphoreSlim _counting = new(1);
