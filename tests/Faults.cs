@@ -46,7 +46,7 @@ async Task<int> TryAsync()
         return 1;
     }
 
-    var known = all.Select(t => t.Project).Distinct().SelectMany(project => Known(copies[0], project)).ToHashSet();
+    var known = Projects(all).SelectMany(project => Known(copies[0], project)).ToHashSet();
     if (RedRun(copies[0], all.Where(known.Contains)) is { } red)
     {
         Console.WriteLine($"Not green on unbroken code, so nothing can be told:\n{red}");
